@@ -1,0 +1,84 @@
+"""The data set card: ``README.md``, computed from the manifest and the provenance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+__all__ = ["render_card"]
+
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
+
+
+def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
+    """The card of a data set, front matter included."""
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown
+    )
+    text = files("robotmcqa.cards").joinpath("dataset.md.jinja").read_text("utf-8")
+    rows = sum(split["rows"] for split in manifest["splits"].values())
+    tasks = sorted(manifest["items"])
+    title = f"Robot MCQA, {', '.join(tasks) if len(tasks) <= 3 else f'{len(tasks)} tasks'}"
+    front_matter = {
+        "pretty_name": title,
+        "license": "other",
+        "license_name": f"{provenance['source']['scheme']}-demonstrations",
+        "language": ["en"],
+        "task_categories": ["visual-question-answering", "multiple-choice", "robotics"],
+        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>10M")],
+        "tags": ["robotmcqa", "robotics", "embodied-reasoning"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": split, "path": f"data/{split}-*.parquet"}
+                    for split in manifest["splits"]
+                ],
+            }
+        ],
+    }
+    return environment.from_string(text).render(
+        manifest=manifest,
+        provenance=provenance,
+        title=title,
+        rows=rows,
+        families=manifest["spec"]["families"],
+        laws=_laws(manifest),
+        front_matter=yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True),
+    )
+
+
+def _laws(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """(family, law) -> "train", "test", "all", or "some tasks of ..."."""
+    tasks: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
+    everything = set()
+    for entry in manifest["laws"]:
+        place = (entry["task"], entry["split"])
+        tasks[entry["family"], entry["law"]].add(place)
+        everything.add(place)
+    described = {}
+    for key, places in tasks.items():
+        splits = sorted({split for _, split in places})
+        whole = {place for place in everything if place[1] in splits}
+        if places == everything:
+            described[key] = "all tasks"
+        elif places == whole:
+            described[key] = f"all tasks, {' and '.join(splits)}"
+        else:
+            described[key] = ", ".join(f"{task} ({split})" for task, split in sorted(places))
+    return described

@@ -1,0 +1,119 @@
+"""One recorded episode, as columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robotmcqa.errors import DemoError
+
+__all__ = ["Demo", "FloatArray"]
+
+FloatArray = NDArray[np.float64]
+ImageReader = Callable[[int], bytes]
+
+
+def _no_images() -> Mapping[str, ImageReader]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A demonstration of ``N`` frames.
+
+    Low-dimensional columns are arrays; images are lazy: nothing is read or rendered before
+    :meth:`image` asks for that one frame of that one camera.
+
+    Attributes:
+        task: name of the task, e.g. ``"reach_target"``.
+        variation: variation number of the task.
+        instructions: the demo's own wordings of what to do, at least one.
+        gripper_pose: ``(N, 7)`` position of the gripper tip in metres and its orientation as
+            a quaternion ``xyzw``, both in the world frame of the scene.
+        gripper_open: ``(N,)`` 1.0 open, 0.0 closed.
+        joint_velocities: ``(N, 7)`` rad/s, or None where the source has none.
+        joint_positions: ``(N, 7)`` rad, or None.
+        images: camera name -> function from a frame number to that frame's PNG bytes.
+        notes: what had to be repaired or guessed while reading, in words.
+    """
+
+    task: str
+    variation: int
+    instructions: tuple[str, ...]
+    gripper_pose: FloatArray
+    gripper_open: FloatArray
+    joint_velocities: FloatArray | None = None
+    joint_positions: FloatArray | None = None
+    images: Mapping[str, ImageReader] = field(default_factory=_no_images)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        frames = len(self.gripper_open)
+        columns = {
+            "gripper_pose": (self.gripper_pose, (frames, 7)),
+            "gripper_open": (self.gripper_open, (frames,)),
+            "joint_velocities": (self.joint_velocities, (frames, 7)),
+            "joint_positions": (self.joint_positions, (frames, 7)),
+        }
+        if not self.instructions:
+            raise DemoError("the demo has no instruction")
+        if frames < 2:
+            raise DemoError(f"the demo has {frames} frame(s); a movement needs at least 2")
+        for name, (column, shape) in columns.items():
+            if column is None:
+                continue
+            # The arms of the field have 6 or 7 joints: only the number of frames is fixed.
+            fits = column.shape == shape or (
+                name.startswith("joint") and column.ndim == 2 and len(column) == frames
+            )
+            if not fits:
+                raise DemoError(f"{name} has shape {column.shape}, expected {shape}")
+            if not np.isfinite(column).all():
+                first = int(np.argwhere(~np.isfinite(column).reshape(frames, -1).all(axis=1))[0, 0])
+                raise DemoError(f"{name} is not a finite number at frame {first}")
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.gripper_open)
+
+    @property
+    def states(self) -> FloatArray:
+        """``(N, 8)``: xyz in metres, quaternion xyzw, gripper open."""
+        return np.column_stack([self.gripper_pose, self.gripper_open])
+
+    def image(self, camera: str, frame: int) -> bytes:
+        """PNG bytes of one frame of one camera.
+
+        Raises:
+            DemoError: the demo has no such camera, or that picture is missing or broken.
+        """
+        if camera not in self.images:
+            known = ", ".join(sorted(self.images)) or "none"
+            raise DemoError(
+                f"no images of camera '{camera}'", f"cameras of this demo: {known} (--camera)"
+            )
+        return self.images[camera](frame)
+
+    def digest(self) -> str:
+        """Episode id: 16 hex digits of BLAKE2b over the low-dimensional content.
+
+        The same demo has the same id wherever its folder lies and whatever it is called.
+        """
+        content = hashlib.blake2b(digest_size=8, person=b"robotmcqa.demo")
+        columns = (
+            self.gripper_pose,
+            self.gripper_open,
+            self.joint_velocities,
+            self.joint_positions,
+        )
+        for column in columns:
+            if column is None:
+                content.update(b"none")
+            else:
+                content.update(repr(column.shape).encode())
+                content.update(np.ascontiguousarray(column, dtype="<f8").tobytes())
+        return content.hexdigest()

@@ -1,0 +1,136 @@
+"""Distractors for positions: three laws for where wrong options come from.
+
+====================  ==========================================================================
+``uniform``           anywhere in the valid box. The design of the paper.
+``near``              a shell of 5 to 20 cm around a *hidden centre*. The answer is one of the
+                      points of that shell, so no option sits in the middle of the others.
+``matched``           true answers of other episodes of the same task and split, so that an
+                      option's text does not tell whether it is right.
+====================  ==========================================================================
+
+``auto`` picks ``matched`` or ``near`` once per run; see :mod:`robotmcqa.pools`.
+
+All laws work on whole millimetres and keep the same promises: every distractor lies in the valid
+box and at least ``separation`` from the answer and from every other distractor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from robotmcqa.coordinates import Millimetres, distance_squared
+from robotmcqa.draws import Draws
+from robotmcqa.errors import TooFewCandidates
+from robotmcqa.scene import ValidBox
+
+__all__ = ["LAWS", "Pool", "draw_matched", "draw_near", "draw_uniform"]
+
+Pool = Sequence[tuple[str, Millimetres]]
+"""True answers that ``matched`` draws from: (episode id, position)."""
+
+LAWS = ("auto", "uniform", "near", "matched")
+
+SHELL = (50, 200)
+"""Inner and outer radius of the shell of ``near``, mm."""
+
+_TRIES = 2000
+"""Candidates looked at before a law gives up on a question."""
+
+
+def draw_uniform(
+    answer: Millimetres, count: int, box: ValidBox, separation: int, draws: Draws
+) -> list[Millimetres]:
+    """``count`` distractors, uniform in the box.
+
+    Raises:
+        TooFewCandidates: the box is too crowded.
+    """
+
+    def candidates() -> Iterator[Millimetres]:
+        while True:
+            yield (draws.between(*box.x), draws.between(*box.y), draws.between(*box.z))
+
+    return _first_apart(candidates(), answer, count, separation, "uniform")
+
+
+def draw_near(
+    answer: Millimetres, count: int, box: ValidBox, separation: int, draws: Draws
+) -> list[Millimetres]:
+    """``count`` distractors in the shell around a hidden centre; the answer lies in it too.
+
+    Raises:
+        TooFewCandidates: too little of the shell lies in the box.
+    """
+    offset = _in_shell(draws)
+    centre = (answer[0] - offset[0], answer[1] - offset[1], answer[2] - offset[2])
+
+    def candidates() -> Iterator[Millimetres]:
+        while True:
+            dx, dy, dz = _in_shell(draws)
+            candidate = (centre[0] + dx, centre[1] + dy, centre[2] + dz)
+            # Out of the box counts as a try too, so a shell outside of it cannot loop for ever.
+            yield candidate if candidate in box else answer
+
+    return _first_apart(candidates(), answer, count, separation, "near")
+
+
+def draw_matched(
+    answer: Millimetres,
+    count: int,
+    box: ValidBox,
+    separation: int,
+    draws: Draws,
+    pool: Pool,
+    episode: str,
+) -> list[Millimetres]:
+    """``count`` distractors out of ``pool``, each true answer in it equally likely.
+
+    Args:
+        pool: true answers in an order that does not depend on the run.
+        episode: whose question this is; its own entries are passed over.
+
+    Raises:
+        TooFewCandidates: too few of them lie in the box and far enough apart.
+    """
+    candidates = (
+        point
+        for owner, point in draws.without_replacement(pool)
+        if owner != episode and point in box
+    )
+    return _first_apart(candidates, answer, count, separation, "matched")
+
+
+def _in_shell(draws: Draws) -> Millimetres:
+    """Uniform in the shell around the origin."""
+    inner, outer = SHELL
+    while True:
+        point = (
+            draws.between(-outer, outer),
+            draws.between(-outer, outer),
+            draws.between(-outer, outer),
+        )
+        if inner**2 <= distance_squared(point, (0, 0, 0)) <= outer**2:
+            return point
+
+
+def _first_apart(
+    candidates: Iterator[Millimetres],
+    answer: Millimetres,
+    count: int,
+    separation: int,
+    law: str,
+) -> list[Millimetres]:
+    """The first ``count`` candidates that keep their distance from the answer and each other."""
+    chosen = [answer]
+    # Distinct as text even with --separation 0: equal millimetres are equal text.
+    least = max(separation, 1) ** 2
+    for candidate in islice(candidates, _TRIES):
+        if all(distance_squared(candidate, other) >= least for other in chosen):
+            chosen.append(candidate)
+            if len(chosen) > count:
+                return chosen[1:]
+    raise TooFewCandidates(
+        f"the law '{law}' found {len(chosen) - 1} of {count} distractors "
+        f"at least {separation / 1000:g} m apart"
+    )

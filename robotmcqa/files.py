@@ -1,0 +1,53 @@
+"""Writing files so that a reader, or a crash, never meets half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+__all__ = ["fsync", "json_text", "move_into_place", "sha256_of", "write_jsonl", "write_text"]
+
+
+def json_text(document: Any) -> str:
+    """JSON with sorted keys, one field a line: the same document is the same text."""
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or none: temporary name, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    move_into_place(temporary, path)
+
+
+def write_jsonl(path: Path, documents: Iterable[Any]) -> None:
+    """One JSON document a line."""
+    lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in documents)
+    write_text(path, "".join(lines))
+
+
+def move_into_place(temporary: Path, path: Path) -> None:
+    """fsync ``temporary``, rename it to ``path``, fsync the folder."""
+    fsync(temporary)
+    os.replace(temporary, path)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,127 @@
+"""Items: an episode and a plan in, finished questions out. Nothing here touches a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from robotmcqa.coordinates import coordinate_text, distance_squared, to_metres
+from robotmcqa.draws import Draws
+from robotmcqa.episode import Episode, Moment
+from robotmcqa.errors import TooFewCandidates
+from robotmcqa.motion import motion_label
+from robotmcqa.pools import TaskPlan
+from robotmcqa.questions import FAMILIES, Family
+from robotmcqa.questions.prompts import LETTERS, Prompter
+from robotmcqa.spec import SPEC_VERSION, Spec
+
+__all__ = ["Item", "ItemMaker", "Skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question.
+
+    Attributes:
+        document: the row as JSON (``schemas/v1/item.schema.json``), pictures as byte counts.
+        images: the PNG bytes, one per camera.
+    """
+
+    document: dict[str, Any]
+    images: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A question that was not asked, and why."""
+
+    family: str
+    frame: int
+    why: str
+
+
+class ItemMaker:
+    """Makes the items of episodes under one spec."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._digest = spec.digest()
+        self._prompter = Prompter(spec)
+
+    def items(self, episode: Episode, plan: TaskPlan) -> Iterator[Item | Skip]:
+        """The episode's items in the order (frame, family).
+
+        Args:
+            episode: with pictures, if the spec names cameras.
+            plan: of the episode's task and split.
+        """
+        key = (self._spec.seed, SPEC_VERSION, "instruction", episode.id)
+        instruction = Draws(*key).choice(episode.instructions)
+        for moment in episode.moments():
+            motion = motion_label(moment.position, moment.target_position, self._spec.dead_band)
+            shared = {
+                "task": episode.task,
+                "variation": episode.variation,
+                "episode": episode.id,
+                "frame": moment.frame,
+                "keyframe": moment.keyframe,
+                "instruction": instruction,
+                "state": list(moment.state),
+                "target": list(moment.target),
+                "motion": motion.text(self._spec.scene.motion_words),
+                "cameras": list(self._spec.cameras),
+                "images": [len(png) for png in moment.images],
+                "reasoning": None,
+            }
+            for name in self._spec.families:
+                made = self._ask(FAMILIES[name], moment, plan, instruction)
+                if isinstance(made, Skip):
+                    yield made
+                else:
+                    yield Item({**shared, **made}, moment.images)
+
+    def _ask(
+        self, family: Family, moment: Moment, plan: TaskPlan, instruction: str
+    ) -> dict[str, Any] | Skip:
+        """The fields of one item that depend on its family."""
+        spec = self._spec
+        if family.needs_displacement() and spec.min_displacement:
+            moved = distance_squared(moment.position, moment.target_position)
+            if moved < spec.min_displacement**2:
+                return Skip(family.name, moment.frame, "closer than --min-displacement")
+        right = family.answer(moment, spec)
+        law = plan.laws[family.name]
+        if spec.format == "open":
+            options: list[str] = []
+            distractors: list[list[float]] = []
+            answer = right
+        else:
+            key = (spec.seed, SPEC_VERSION, family.name, moment.episode, moment.frame)
+            pool = plan.pools.get((family.name, family.pool_key(moment)), ())
+            try:
+                wrong = family.wrong_options(moment, spec, law, pool, Draws(*key, "wrong"))
+            except TooFewCandidates as error:
+                return Skip(family.name, moment.frame, error.what)
+            # Wrong options keep the order they were drawn in; only the right one's place is drawn.
+            place = Draws(*key, "letter").below(spec.choices)
+            options = [*wrong.texts[:place], right, *wrong.texts[place:]]
+            distractors = [to_metres(position) for position in wrong.positions]
+            answer = LETTERS[place]
+        visibility = family.state(spec)
+        state = coordinate_text(moment.position) if visibility == "shown" else None
+        return {
+            "id": f"{moment.episode}-{moment.frame:04d}-{family.name}",
+            "family": family.name,
+            "question": self._prompter.render(family.name, instruction, state, options),
+            "options": options,
+            "answer": answer,
+            "distractors": distractors,
+            "spec": {
+                "version": SPEC_VERSION,
+                "digest": self._digest,
+                "format": spec.format,
+                "law": law,
+                "state": visibility,
+            },
+        }

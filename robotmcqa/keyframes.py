@@ -1,0 +1,164 @@
+"""Keyframes: the frames of a demo that a policy has to reach.
+
+The ARM-style rule (James & Davison, "Q-attention", 2022; as Robot-R1 uses it): a frame is a
+keyframe when the gripper has just opened or closed, when the arm has come to a stop, or when it
+is the last one. Two other rules stand beside it; :data:`RULES` is the table, and
+:func:`keyframe_rule` reads the names that the command line takes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+import numpy as np
+
+from robotmcqa.demo import Demo
+from robotmcqa.errors import DemoError, UsageError
+
+__all__ = ["ArmRule", "EveryK", "GripperOnly", "KeyframeRule", "find_keyframes", "keyframe_rule"]
+
+KeyframeRule = Callable[[Demo], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRule:
+    """Stops, gripper changes and the last frame.
+
+    Frame ``i`` of ``N`` is a *stop* when every joint velocity is at most ``threshold``, the
+    gripper is the same at ``i-2, i-1, i, i+1``, ``i < N-2``, and no stop was seen in the
+    ``cooldown`` frames before. Neighbours are real frames: nothing wraps round the ends.
+
+    Attributes:
+        threshold: rad/s; at or below it a joint counts as standing still.
+        cooldown: frames after a stop in which no other stop is seen.
+        merge: when the last two keyframes are neighbours, keep only the later one.
+    """
+
+    threshold: float = 0.1
+    cooldown: int = 4
+    merge: bool = True
+
+    def __call__(self, demo: Demo) -> list[int]:
+        """Keyframe indices, ascending.
+
+        Raises:
+            DemoError: the demo has no joint velocities.
+        """
+        if demo.joint_velocities is None:
+            raise DemoError(
+                "no joint_velocities, which the keyframe rule 'arm' needs",
+                "--keyframes gripper-only or every-10 need none",
+            )
+        gripper = demo.gripper_open
+        frames = len(gripper)
+        changed = gripper[1:] != gripper[:-1]  # changed[i]: between frames i and i+1
+        keyframe = np.zeros(frames, dtype=bool)
+        keyframe[1:] = changed
+        keyframe[-1] = True
+        if frames >= 5:
+            # Candidates are the frames 2 .. N-3; each row below is about those frames.
+            velocities = demo.joint_velocities[2:-2]
+            calm = (velocities <= self.threshold).all(axis=1)
+            calm &= (velocities >= -self.threshold).all(axis=1)
+            calm &= ~(changed[:-3] | changed[1:-2] | changed[2:-1])
+            keyframe[self._after_cooldown(np.flatnonzero(calm) + 2)] = True
+        found: list[int] = np.flatnonzero(keyframe).tolist()
+        if self.merge and len(found) > 1 and found[-1] == found[-2] + 1:
+            del found[-2]
+        return found
+
+    def _after_cooldown(self, calm: np.ndarray) -> list[int]:
+        """First calm frame, then always the next one outside the cooldown of the last."""
+        stops: list[int] = []
+        at = 0
+        while at < len(calm):
+            stop = int(calm[at])
+            stops.append(stop)
+            at = int(calm.searchsorted(stop + self.cooldown + 1))
+        return stops
+
+    def __str__(self) -> str:
+        return "arm"
+
+
+@dataclass(frozen=True, slots=True)
+class GripperOnly:
+    """Frames at which the gripper has just opened or closed, and the last frame."""
+
+    def __call__(self, demo: Demo) -> list[int]:
+        gripper = demo.gripper_open
+        found: list[int] = (np.flatnonzero(gripper[1:] != gripper[:-1]) + 1).tolist()
+        last = len(gripper) - 1
+        return found if found and found[-1] == last else [*found, last]
+
+    def __str__(self) -> str:
+        return "gripper-only"
+
+
+@dataclass(frozen=True, slots=True)
+class EveryK:
+    """Every ``k``-th frame (k, 2k, ...), and the last frame."""
+
+    k: int
+
+    def __call__(self, demo: Demo) -> list[int]:
+        last = len(demo) - 1
+        return [*range(self.k, last, self.k), last]
+
+    def __str__(self) -> str:
+        return f"every-{self.k}"
+
+
+def keyframe_rule(name: str) -> KeyframeRule:
+    """The rule called ``name``: ``arm``, ``gripper-only``, ``every-K`` or ``module:function``.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    if name == "arm":
+        return ArmRule()
+    if name == "gripper-only":
+        return GripperOnly()
+    every = re.fullmatch(r"every-([1-9]\d{0,5})", name)
+    if every:
+        return EveryK(int(every[1]))
+    if ":" in name:
+        return _own_rule(name)
+    raise UsageError(
+        f"no keyframe rule '{name}'",
+        "--keyframes takes arm, gripper-only, every-K (every-10) or your own module:function",
+    )
+
+
+def _own_rule(path: str) -> KeyframeRule:
+    module, _, attribute = path.partition(":")
+    try:
+        rule = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"--keyframes {path}: {error}", "name an importable function as module:function"
+        ) from None
+    if not callable(rule):
+        raise UsageError(f"--keyframes {path}: not a function")
+    return cast(KeyframeRule, rule)
+
+
+def find_keyframes(demo: Demo, rule: KeyframeRule | None = None) -> list[int]:
+    """Keyframe indices of a demo, ascending, each in ``1 .. N-1``.
+
+    ``rule`` is any function from a demo to indices; the ARM-style rule by default.
+
+    Raises:
+        DemoError: the rule found nothing usable, or needs a field that the demo lacks.
+    """
+    found = (rule or ArmRule())(demo)
+    if not found or found != sorted(set(found)) or found[0] < 1 or found[-1] >= len(demo):
+        raise DemoError(
+            f"the keyframe rule gave {found[:8]} for a demo of {len(demo)} frames",
+            "a rule returns ascending, distinct frame numbers from 1 to the last frame",
+        )
+    return found

@@ -1,0 +1,101 @@
+"""How a data set was made, without a path, a host or a time in it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shlex
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+from robotmcqa.sources import DemoSource, Selection
+from robotmcqa.spec import FAMILY_NAMES, PRESETS, Spec
+
+__all__ = ["command", "provenance", "selection_document"]
+
+
+def provenance(
+    source: DemoSource, selection: Selection, spec: Spec, episodes: Iterable[str]
+) -> dict[str, Any]:
+    """``meta/provenance.json`` (``schemas/v1/provenance.schema.json``)."""
+    ids = sorted(episodes)
+    digest = hashlib.blake2b("\n".join(ids).encode(), digest_size=8, person=b"robotmcqa.source")
+    return {
+        "version": "1",
+        "source": {
+            "scheme": source.scheme,
+            "licence": source.licence,
+            "episodes": len(ids),
+            "digest": digest.hexdigest(),
+        },
+        "selection": selection_document(selection),
+        "command": command(source, selection, spec),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("robotmcqa", "numpy", "pyarrow")},
+        },
+    }
+
+
+def selection_document(selection: Selection) -> dict[str, Any]:
+    """The selection as JSON."""
+    return {
+        "tasks": sorted(selection.tasks) or "all",
+        "variation": "all" if selection.variation is None else selection.variation,
+        "episodes": "all" if selection.episodes is None else selection.episodes,
+    }
+
+
+def command(source: DemoSource, selection: Selection, spec: Spec) -> str:
+    """The command line that makes these questions from a folder of these demos."""
+    return shlex.join(["robotmcqa", "extract", *_arguments(source, selection, spec)])
+
+
+def _arguments(source: DemoSource, selection: Selection, spec: Spec) -> Iterator[str]:
+    yield from ("--source", f"{source.scheme}:DIR" if source.location else source.scheme)
+    for task in sorted(selection.tasks) or ["all"]:
+        yield from ("--task", task)
+    if selection.variation is not None:
+        yield from ("--variation", str(selection.variation))
+    if selection.episodes is not None:
+        yield from ("--episodes", str(selection.episodes))
+    default = Spec()
+    preset = _closest_preset(spec)
+    if preset != "paper":
+        yield from ("--preset", preset)
+    if spec.families != FAMILY_NAMES:
+        for family in spec.families:
+            yield from ("--family", family)
+    if not spec.cameras:
+        yield "--no-images"
+    elif spec.cameras != default.cameras:
+        for camera in spec.cameras:
+            yield from ("--camera", camera)
+    flags: tuple[tuple[str, Any, Any], ...] = (
+        ("--format", spec.format, default.format),
+        ("--choices", spec.choices, default.choices),
+        ("--distractors", spec.distractors, PRESETS[preset]["distractors"]),
+        ("--state", spec.state, PRESETS[preset]["state"]),
+        ("--motion-state", spec.motion_state, default.motion_state),
+        ("--min-displacement", spec.min_displacement / 1000, 0),
+        ("--separation", spec.separation / 1000, default.separation / 1000),
+        ("--dead-band", spec.dead_band / 1000, 0),
+        ("--stride", spec.stride, default.stride),
+        ("--keyframes", spec.keyframes, default.keyframes),
+        ("--seed", spec.seed, default.seed),
+        ("--test-fraction", spec.test_fraction, default.test_fraction),
+    )
+    for flag, value, usual in flags:
+        if value != usual:
+            yield from (flag, f"{value:g}" if isinstance(value, float) else str(value))
+    if spec.scene.document != default.scene.document:
+        yield from ("--metadata", f"{spec.scene.name}.json")
+    for family in sorted(spec.templates):
+        yield from ("--template", f"{family}={family}.jinja")
+
+
+def _closest_preset(spec: Spec) -> str:
+    grounded = PRESETS["grounded"]
+    same = spec.distractors == grounded["distractors"] and spec.state == grounded["state"]
+    return "grounded" if same else "paper"

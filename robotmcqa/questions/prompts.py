@@ -1,0 +1,108 @@
+"""Prompts: Jinja templates filled with what a question is about.
+
+A template sees ``instruction``, ``scene`` (:class:`~robotmcqa.scene.SceneMetadata`), ``cameras``
+(each in words), ``state`` (text of the current position, or None) and ``options`` (pairs of letter
+and text; empty for open-ended questions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    DictLoader,
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateError,
+)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from robotmcqa import errors
+from robotmcqa.spec import Spec
+
+__all__ = ["LETTERS", "Prompter"]
+
+LETTERS = "ABCDEFGH"
+
+_SETTINGS: Mapping[str, Any] = {
+    "undefined": StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "autoescape": False,  # prompts are plain text
+}
+
+
+@lru_cache(maxsize=None)
+def _shipped_templates() -> BaseLoader:
+    folder = files("robotmcqa.questions").joinpath("templates")
+    return DictLoader(
+        {entry.name: entry.read_text("utf-8") for entry in folder.iterdir() if entry.is_file()}
+    )
+
+
+@lru_cache(maxsize=None)
+def _shipped() -> Environment:
+    """Our own templates; compiled once per process."""
+    return Environment(loader=_shipped_templates(), **_SETTINGS)
+
+
+def _own(templates: Mapping[str, str]) -> Environment:
+    """A user's templates over ours, in a sandbox: a template may come from a stranger."""
+    own = DictLoader({f"{name}.jinja": text for name, text in templates.items()})
+    loader = ChoiceLoader([own, _shipped_templates()])
+    return ImmutableSandboxedEnvironment(loader=loader, **_SETTINGS)
+
+
+class Prompter:
+    """The prompts of one spec: the shipped templates, overridden by the user's own.
+
+    Raises:
+        TemplateError: a template of the user's has a syntax error.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self._scene = spec.scene
+        self._cameras = [spec.scene.camera_text(camera) for camera in spec.cameras]
+        self._templates: dict[str, Template] = {}
+        own = _own(spec.templates)
+        for family in spec.families:
+            environment = own if family in spec.templates else _shipped()
+            try:
+                self._templates[family] = environment.get_template(f"{family}.jinja")
+            except TemplateError as error:
+                raise _at_fault(family, error) from None
+
+    def render(
+        self, family: str, instruction: str, state: str | None, options: Sequence[str]
+    ) -> str:
+        """The whole prompt of one question.
+
+        Raises:
+            TemplateError: the template uses something that does not exist.
+        """
+        try:
+            return self._templates[family].render(
+                instruction=instruction,
+                scene=self._scene,
+                cameras=self._cameras,
+                state=state,
+                options=list(zip(LETTERS, options, strict=False)),
+            )
+        except (TemplateError, TypeError) as error:
+            raise _at_fault(family, error) from None
+
+
+def _at_fault(family: str, error: Exception) -> errors.TemplateError:
+    line = getattr(error, "lineno", None)
+    where = f"template of '{family}'" + (f", line {line}" if line else "")
+    return errors.TemplateError(
+        f"{where}: {error}",
+        "a template may use instruction, scene, cameras, state and options; "
+        "robotmcqa/questions/templates/ shows three",
+    )

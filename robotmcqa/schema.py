@@ -1,0 +1,40 @@
+"""Validation against the JSON Schemas in ``schemas/``, compiled once per process."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+
+__all__ = ["first_problem", "is_valid", "schema_document", "schema_text"]
+
+
+def schema_text(name: str) -> str:
+    """The schema called ``name`` (item, scene, manifest, provenance, failure), as it ships."""
+    return files("robotmcqa.schemas.v1").joinpath(f"{name}.schema.json").read_text("utf-8")
+
+
+def schema_document(name: str) -> Any:
+    """The schema called ``name``, parsed."""
+    return json.loads(schema_text(name))
+
+
+@lru_cache(maxsize=None)
+def _validator(name: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(schema_document(name))
+
+
+def is_valid(name: str, document: Any) -> bool:
+    """Whether ``document`` fits the schema; the fast question, asked of every row."""
+    return _validator(name).is_valid(document)
+
+
+def first_problem(name: str, document: Any) -> str | None:
+    """``"field.path: what is wrong"`` for the first problem, None when there is none."""
+    for error in _validator(name).iter_errors(document):
+        path = ".".join(str(part) for part in error.instance_path) or "document"
+        return f"{path}: {error.message}"
+    return None

@@ -1,0 +1,182 @@
+"""Parquet shards: the rows of a data set as pyarrow writes and ``datasets`` reads them.
+
+The pictures' bytes go in as they came; questions about one frame share one copy through
+dictionary encoding. Equal rows give equal bytes under one pyarrow version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from robotmcqa.errors import DatasetError, RecordError
+from robotmcqa.files import move_into_place
+from robotmcqa.item import Item
+from robotmcqa.schema import first_problem, is_valid
+
+__all__ = ["SCHEMA", "ShardWriter", "read_rows"]
+
+_STRINGS = pa.list_(pa.string())
+_NUMBERS = pa.list_(pa.float64())
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_SPEC = pa.struct(
+    [(name, pa.string()) for name in ("version", "digest", "format", "law", "state")]
+)
+_COLUMNS: Mapping[str, pa.DataType] = {
+    "id": pa.string(),
+    "family": pa.string(),
+    "task": pa.string(),
+    "variation": pa.int32(),
+    "episode": pa.string(),
+    "frame": pa.int32(),
+    "keyframe": pa.int32(),
+    "instruction": pa.string(),
+    "question": pa.string(),
+    "options": _STRINGS,
+    "answer": pa.string(),
+    "state": _NUMBERS,
+    "target": _NUMBERS,
+    "motion": pa.string(),
+    "distractors": pa.list_(_NUMBERS),
+    "cameras": _STRINGS,
+    "images": pa.list_(_IMAGE),
+    "reasoning": pa.string(),
+    "spec": _SPEC,
+}
+
+
+def _feature(kind: pa.DataType) -> Any:
+    """A column type in the words of ``datasets``, so that pictures load as pictures."""
+    if kind.equals(_IMAGE):
+        return {"_type": "Image"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": "float64" if kind.equals(pa.float64()) else str(kind), "_type": "Value"}
+
+
+def _schema() -> pa.Schema:
+    features = {name: _feature(kind) for name, kind in _COLUMNS.items()}
+    info = json.dumps({"info": {"features": features}})
+    return pa.schema(list(_COLUMNS.items()), metadata={"huggingface": info})
+
+
+SCHEMA = _schema()
+"""Arrow schema of a shard, with the features that ``datasets`` looks for."""
+
+_ROWS_PER_GROUP = 1000
+_BYTES_PER_GROUP = 16 << 20
+"""A row group ends at whichever comes first: this many rows, or bytes of distinct pictures.
+
+Small enough that a group's decoded pictures stay far below the Hub viewer's 300 MB.
+"""
+
+
+class ShardWriter:
+    """Writes one shard: rows go in, and at the end the file stands under its name.
+
+    Used as a context manager; an exception leaves nothing behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._items: list[Item] = []
+        self._bytes = 0
+        self._last_images: tuple[bytes, ...] | None = None
+
+    def __enter__(self) -> ShardWriter:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(
+            str(self._temporary),
+            SCHEMA,
+            compression="zstd",
+            dictionary_pagesize_limit=64 << 20,  # smaller, and pictures are no longer shared
+            use_content_defined_chunking=True,  # the Hub then uploads only what changed
+            write_page_index=True,
+        )
+        return self
+
+    def add(self, item: Item) -> None:
+        """Append one row.
+
+        Raises:
+            RecordError: the row breaks the item schema.
+        """
+        if not is_valid("item", item.document):
+            problem = first_problem("item", item.document)
+            raise RecordError(f"row {item.document.get('id')}: {problem}", "please report this")
+        self._items.append(item)
+        if item.images is not self._last_images:
+            self._last_images = item.images
+            self._bytes += sum(map(len, item.images))
+        if len(self._items) >= _ROWS_PER_GROUP or self._bytes >= _BYTES_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._items:
+            self._writer.write_table(_table(self._items))
+            self._items, self._bytes, self._last_images = [], 0, None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._writer.close()
+            if kind is None:
+                move_into_place(self._temporary, self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def _table(items: Sequence[Item]) -> pa.Table:
+    columns = []
+    for name, kind in _COLUMNS.items():
+        if name == "images":
+            columns.append(_images([item.images for item in items]))
+        else:
+            columns.append(pa.array([item.document[name] for item in items], kind))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _images(rows: Sequence[tuple[bytes, ...]]) -> pa.Array:
+    flat = pa.array([png for row in rows for png in row], pa.binary())
+    offsets = [0]
+    for row in rows:
+        offsets.append(offsets[-1] + len(row))
+    paths = pa.nulls(len(flat), pa.string())
+    values = pa.StructArray.from_arrays([flat, paths], fields=list(_IMAGE))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of a shard, a row group at a time.
+
+    Raises:
+        DatasetError: the file is missing, no parquet, or not of this schema.
+    """
+    try:
+        with pq.ParquetFile(path) as shard:
+            missing = set(columns or _COLUMNS) - set(shard.schema_arrow.names)
+            if missing:
+                raise DatasetError(
+                    f"{path}: no column {', '.join(sorted(missing))}",
+                    "extract the data set again, or use the version that wrote it",
+                )
+            for group in range(shard.num_row_groups):
+                yield from shard.read_row_group(group, columns=columns).to_pylist()
+    except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DatasetError(f"{path}: {reason}", "extract it again, or fetch it again") from None

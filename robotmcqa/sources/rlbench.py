@@ -1,0 +1,307 @@
+"""Saved RLBench demos, read from disk without RLBench and without a simulator.
+
+Two layouts exist::
+
+    ROOT/<task>/variation<N>/variation_descriptions.pkl
+    ROOT/<task>/variation<N>/episodes/episode<K>/low_dim_obs.pkl, front_rgb/0.png, ...
+    ROOT/<task>/all_variations/episodes/episode<K>/ the same, with variation_number.pkl and
+                                                    variation_descriptions.pkl inside
+
+The path given may be ROOT, a task, a variation or one episode.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robotmcqa.demo import Demo, FloatArray
+from robotmcqa.errors import DemoError, SourceError
+from robotmcqa.png import png_problem
+from robotmcqa.sources import DemoRef, Selection
+from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle, stack
+
+__all__ = ["RLBenchSource"]
+
+LOW_DIM = "low_dim_obs.pkl"
+DESCRIPTIONS = "variation_descriptions.pkl"
+VARIATION_NUMBER = "variation_number.pkl"
+ALL_VARIATIONS = "all_variations"
+
+_VARIATION = re.compile(r"variation(\d+)")
+_EPISODE = re.compile(r"episode(\d+)")
+
+_OLD_NAMES = {
+    "gripper_pose": ("gripper_pose", "end_effector_pose"),
+    "gripper_open": ("gripper_open", "end_effector_open"),
+    "joint_velocities": ("joint_velocities",),
+    "joint_positions": ("joint_positions", "joint_angles"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RLBenchSource:
+    """Saved demos below ``path``; the argument of ``--source rlbench:DIR``."""
+
+    path: str
+
+    def __post_init__(self) -> None:
+        if not self.path:
+            raise SourceError("no folder given", "--source rlbench:DIR")
+        object.__setattr__(self, "path", os.path.abspath(os.path.expanduser(self.path)))
+        if not os.path.isdir(self.path):
+            raise SourceError(f"{self.path}: no such folder", "--source rlbench:DIR")
+
+    @property
+    def scheme(self) -> str:
+        return "rlbench"
+
+    @property
+    def location(self) -> str:
+        return self.path
+
+    @property
+    def licence(self) -> str:
+        return "RLBench: for non-commercial research only"
+
+    def tasks(self) -> list[str]:
+        return sorted({task for task, _ in self._variations()})
+
+    def refs(self, selection: Selection) -> Iterator[DemoRef]:
+        variations = list(self._variations())
+        known = sorted({task for task, _ in variations})
+        for task in selection.tasks:
+            if task not in known:
+                raise SourceError(
+                    f"{self.path}: no task '{task}'", f"tasks there: {', '.join(known)}"
+                )
+        for task in known:
+            if selection.tasks and task not in selection.tasks:
+                continue
+            folders = [folder for name, folder in variations if name == task]
+            refs = sorted(
+                (ref for folder in folders for ref in self._episodes(task, folder)), key=_order
+            )
+            if selection.variation is not None:
+                # A demo that does not say its variation is kept: loading it will name the cause.
+                refs = [ref for ref in refs if ref.variation in (None, selection.variation)]
+            yield from refs[: selection.episodes]
+
+    def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
+        folder = Path(ref.locator)
+        notes: list[str] = []
+        observations = _observations(folder / LOW_DIM)
+        columns = {name: _column(observations, name) for name in _OLD_NAMES}
+        pose, opened = columns["gripper_pose"], columns["gripper_open"]
+        for name, column in (("gripper_pose", pose), ("gripper_open", opened)):
+            if column is None:
+                raise DemoError(f"{LOW_DIM}: no {name}", "record the demo with all low-dim state")
+        assert pose is not None and opened is not None
+        return Demo(
+            task=ref.task,
+            variation=_variation(folder, ref),
+            instructions=_instructions(folder, ref.task, notes),
+            gripper_pose=pose,
+            gripper_open=opened.reshape(len(observations)),
+            joint_velocities=columns["joint_velocities"],
+            joint_positions=columns["joint_positions"],
+            images=_images(folder),
+            notes=tuple(notes),
+        )
+
+    def broken_files(self, ref: DemoRef, cameras: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        folder = Path(ref.locator)
+        broken = []
+        for name in (LOW_DIM,):
+            try:
+                read_pickle(_read(folder / name))
+            except DemoError as error:
+                broken.append((f"{ref.name}/{name}", error.what))
+        for camera in cameras:
+            for picture in _numbered(folder / f"{camera}_rgb", re.compile(r"(\d+)\.png")):
+                problem = png_problem(picture.read_bytes())
+                if problem:
+                    broken.append((f"{ref.name}/{camera}_rgb/{picture.name}", problem))
+        return tuple(broken)
+
+    def _variations(self) -> Iterator[tuple[str, Path]]:
+        """(task, folder that holds ``episodes``) for every variation, at whichever depth."""
+        here = Path(self.path)
+        if (here / LOW_DIM).exists() or _EPISODE.fullmatch(here.name):
+            here = here.parent.parent
+        if (here / "episodes").is_dir():
+            yield here.parent.name, here
+            return
+        below = list(_variation_folders(here))
+        if below:
+            yield from ((here.name, folder) for folder in below)
+            return
+        for task in _subfolders(here):
+            yield from ((task.name, folder) for folder in _variation_folders(task))
+
+    def _episodes(self, task: str, variation: Path) -> Iterator[DemoRef]:
+        named = _VARIATION.fullmatch(variation.name)
+        only = Path(self.path).name if _EPISODE.fullmatch(Path(self.path).name) else None
+        for folder in _numbered(variation / "episodes", _EPISODE):
+            if only in (None, folder.name):
+                yield DemoRef(
+                    task=task,
+                    variation=int(named[1]) if named else _stored_variation(folder),
+                    name=f"{task}/{variation.name}/episodes/{folder.name}",
+                    locator=str(folder),
+                    revision=_revision(folder / LOW_DIM),
+                )
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except OSError as error:
+        raise SourceError(f"{folder}: {error.strerror}", "check the path and its permissions") from None
+
+
+def _variation_folders(task: Path) -> Iterator[Path]:
+    for folder in _subfolders(task):
+        if folder.name == ALL_VARIATIONS or _VARIATION.fullmatch(folder.name):
+            yield folder
+
+
+def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Entries whose whole name fits ``pattern``, by number; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    found = [
+        (int(match[1]), entry)
+        for entry in folder.iterdir()
+        if (match := pattern.fullmatch(entry.name))
+    ]
+    return [entry for _, entry in sorted(found)]
+
+
+def _order(ref: DemoRef) -> tuple[bool, int, str, int]:
+    """Variation, then layout, then episode number; unknown variations last."""
+    folder, _, episode = ref.name.rpartition("/")
+    return (ref.variation is None, ref.variation or 0, folder, int(episode[len("episode") :]))
+
+
+def _revision(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return "missing"
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DemoError(f"{path.name} is missing", "copy or record this demo again") from None
+    except OSError as error:
+        raise DemoError(f"{path.name}: {error.strerror}", "check its permissions") from None
+
+
+def _stored_variation(folder: Path) -> int | None:
+    """What ``variation_number.pkl`` says; None if it is missing or says no number."""
+    try:
+        stored = read_pickle(_read(folder / VARIATION_NUMBER))
+    except DemoError:
+        return None
+    return stored if isinstance(stored, int) and stored >= 0 else None
+
+
+def _variation(folder: Path, ref: DemoRef) -> int:
+    """The folder's name or ``variation_number.pkl``; never the demo's own, which is often 0."""
+    if ref.variation is not None:
+        return ref.variation
+    read_pickle(_read(folder / VARIATION_NUMBER))  # names what is wrong with it
+    raise DemoError(f"{VARIATION_NUMBER} holds no number", "write the variation number into it")
+
+
+def _observations(path: Path) -> Sequence[StoredObservation]:
+    """The frames in ``low_dim_obs.pkl``: of a Demo, or of a bare list as old sets have it."""
+    try:
+        stored = read_pickle(_read(path))
+    except DemoError as error:
+        if error.what.startswith(path.name):
+            raise
+        raise type(error)(f"{path.name}: {error.what}", error.remedy) from None
+    frames = getattr(stored, "_observations", stored)
+    if not isinstance(frames, list) or not all(
+        isinstance(frame, StoredObservation) for frame in frames
+    ):
+        raise DemoError(f"{path.name}: neither a Demo nor a list of Observations")
+    if not frames:
+        raise DemoError(f"{path.name}: no frames")
+    return frames
+
+
+def _column(observations: Sequence[StoredObservation], name: str) -> FloatArray | None:
+    """One field over all frames as float64; None if no frame has it."""
+    for field in _OLD_NAMES[name]:
+        values = [frame.__dict__.get(field) for frame in observations]
+        absent = values.count(None)
+        if absent == len(values):
+            continue
+        if absent:
+            raise DemoError(f"{LOW_DIM}: {field} is missing at frame {values.index(None)}")
+        try:
+            return stack(values).astype(np.float64, copy=False)
+        except DemoError as error:
+            raise DemoError(f"{LOW_DIM}: {field}: {error.what}", error.remedy) from None
+    return None
+
+
+def _instructions(folder: Path, task: str, notes: list[str]) -> tuple[str, ...]:
+    """The variation's descriptions; the task's name in words where they are unusable."""
+    path = folder / DESCRIPTIONS
+    if not path.exists():
+        path = folder.parent.parent / DESCRIPTIONS
+    try:
+        stored = read_pickle(_read(path))
+    except DemoError as error:
+        stored, problem = None, error.what
+    else:
+        problem = "it holds no descriptions"
+    if isinstance(stored, tuple) and stored and isinstance(stored[0], list):
+        stored = stored[0]  # some sets save (descriptions, count)
+    if isinstance(stored, str):
+        stored = [stored]
+    if isinstance(stored, list):
+        texts = tuple(text.strip() for text in stored if isinstance(text, str) and text.strip())
+        if texts:
+            return texts
+    words = task.replace("_", " ").strip()
+    notes.append(f"{DESCRIPTIONS}: {problem}; the task's name stands in: '{words}'")
+    return (words,)
+
+
+def _images(folder: Path) -> Mapping[str, Any]:
+    return {
+        entry.name.removesuffix("_rgb"): partial(_picture, entry.path)
+        for entry in os.scandir(folder)
+        if entry.name.endswith("_rgb") and entry.is_dir()
+    }
+
+
+def _picture(folder: str, frame: int) -> bytes:
+    """PNG bytes as they lie on disk."""
+    name = f"{os.path.basename(folder)}/{frame}.png"
+    try:
+        with open(f"{folder}/{frame}.png", "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise DemoError(f"{name} is missing", "copy or record this demo again") from None
+    except OSError as error:
+        raise DemoError(f"{name}: {error.strerror}", "check its permissions") from None
+    problem = png_problem(data)
+    if problem:
+        raise DemoError(f"{name}: {problem}", "copy or record this demo again")
+    return data

@@ -1,0 +1,215 @@
+"""Read RLBench's pickles without RLBench, and without running anything in them.
+
+A pickle is a program. This reader lets it build lists, dicts, numbers, strings and the handful of
+classes that RLBench's demos are made of; every other global is refused by name before it is even
+looked up. The classes it does build are stand-ins defined here: they store what they are given,
+and :func:`array` turns a stored numpy array into a real one after checking its header against its
+length.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import math
+import pickle
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from robotmcqa.errors import DemoError, ForbiddenPickle
+
+__all__ = ["StoredArray", "StoredDemo", "StoredObservation", "array", "read_pickle", "stack"]
+
+
+class _Sealed(type):
+    """A class that a pickle cannot change: ``BUILD`` may set attributes of whatever it is given."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        raise ForbiddenPickle(
+            f"the pickle tries to change the class {cls.__name__} (attribute {name}), "
+            "which no RLBench demo does",
+            "get the demo from a source you trust",
+        )
+
+
+class StoredObservation(metaclass=_Sealed):
+    """``rlbench.backend.observation.Observation``: one frame, fields as attributes."""
+
+    def __new__(cls, *_: Any) -> StoredObservation:
+        return super().__new__(cls)
+
+
+class StoredDemo(metaclass=_Sealed):
+    """``rlbench.demo.Demo``: ``_observations`` and what else the recorder wrote."""
+
+    def __new__(cls, *_: Any) -> StoredDemo:
+        return super().__new__(cls)
+
+
+class StoredType(metaclass=_Sealed):
+    """``numpy.dtype`` as pickled: ``("f8", False, True)``, then a state with the byte order."""
+
+    __slots__ = ("arguments", "state")
+
+    def __init__(self, *arguments: Any) -> None:
+        self.arguments = arguments
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class StoredArray(metaclass=_Sealed):
+    """``numpy.ndarray`` as pickled: (version, shape, dtype, fortran order, bytes)."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, *_: Any) -> None:
+        self.state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _StoredScalar(StoredArray):
+    """``numpy.core.multiarray.scalar(dtype, bytes)``."""
+
+    __slots__ = ()
+
+    def __init__(self, dtype: Any, data: Any = b"") -> None:
+        self.state = (1, (), dtype, False, data)
+
+
+class _StoredBuffer(StoredArray):
+    """``numpy.core.numeric._frombuffer``, which protocol 5 uses."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, dtype: Any, shape: Any, order: Any = "C") -> None:
+        self.state = (1, shape, dtype, order == "F", data)
+
+
+class _NdarrayType(metaclass=_Sealed):
+    """Stands for the class ``numpy.ndarray`` itself, which pickles pass to ``_reconstruct``."""
+
+
+_ALLOWED: Mapping[tuple[str, str], Any] = {
+    ("rlbench.demo", "Demo"): StoredDemo,
+    ("rlbench.backend.observation", "Observation"): StoredObservation,
+    ("numpy", "ndarray"): _NdarrayType,
+    ("numpy", "dtype"): StoredType,
+    # numpy 1 and numpy 2 name the same functions differently.
+    ("numpy.core.multiarray", "_reconstruct"): StoredArray,
+    ("numpy._core.multiarray", "_reconstruct"): StoredArray,
+    ("numpy.core.multiarray", "scalar"): _StoredScalar,
+    ("numpy._core.multiarray", "scalar"): _StoredScalar,
+    ("numpy.core.numeric", "_frombuffer"): _StoredBuffer,
+    ("numpy._core.numeric", "_frombuffer"): _StoredBuffer,
+}
+
+
+class _Reader(pickle.Unpickler):
+    """The standard unpickler, with the door closed."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise ForbiddenPickle(
+                f"the pickle asks for {module}.{name}, which no RLBench demo needs; "
+                "nothing of it was executed",
+                "do not load this file with other tools; get the demo from a source you trust",
+            ) from None
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise ForbiddenPickle(
+            "the pickle asks for an outside object (persistent id), which no RLBench demo needs",
+            "get the demo from a source you trust",
+        )
+
+
+def read_pickle(data: bytes) -> Any:
+    """What a pickle of RLBench's holds, with stand-ins for its classes.
+
+    Raises:
+        ForbiddenPickle: it names anything outside the allow-list.
+        DemoError: it is empty, truncated or not a pickle.
+    """
+    if not data:
+        raise DemoError("empty file", "copy or record this demo again")
+    # A demo is tens of thousands of objects without a cycle: the collector would only count them.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _Reader(io.BytesIO(data)).load()
+    except ForbiddenPickle:
+        raise
+    # A damaged pickle can fail in any way its opcodes can; all of them mean the same to the user.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise DemoError(
+            f"damaged pickle ({type(error).__name__}: {reason})", "copy or record this demo again"
+        ) from None
+    finally:
+        if collecting:
+            gc.enable()
+
+
+_NUMBERS = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
+
+
+def array(stored: Any) -> np.ndarray:
+    """A numeric array out of what :func:`read_pickle` stored for one; plain numbers pass too.
+
+    Raises:
+        DemoError: it is no numeric array, or its header and its bytes disagree.
+    """
+    if isinstance(stored, StoredArray):
+        return _checked(stored.state)
+    values = stored if isinstance(stored, (list, tuple)) else (stored,)
+    if all(isinstance(value, (bool, int, float)) for value in values):
+        return np.asarray(stored, dtype=np.float64)
+    raise DemoError(f"{type(stored).__name__} where an array of numbers is expected")
+
+
+def stack(stored: Sequence[Any]) -> np.ndarray:
+    """Several arrays of one shape -> one array with a leading axis; at least one is given.
+
+    Raises:
+        DemoError: one of them is no numeric array, or the shapes differ.
+    """
+    first = stored[0]
+    if isinstance(first, StoredArray):
+        whole = _checked(first.state)
+        header, size = first.state[:4], len(first.state[4])
+        # A demo's arrays share one header, down to the same dtype object: check it once.
+        parts = [
+            one.state[4]
+            for one in stored
+            if type(one) is StoredArray and one.state[:4] == header and len(one.state[4]) == size
+        ]
+        if len(parts) == len(stored) and whole.flags.c_contiguous:
+            return np.frombuffer(b"".join(parts), whole.dtype).reshape(len(parts), *whole.shape)
+    arrays = [array(one) for one in stored]
+    shapes = {one.shape for one in arrays}
+    if len(shapes) > 1:
+        raise DemoError(f"arrays of different shapes: {sorted(shapes)}")
+    return np.stack(arrays)
+
+
+def _checked(state: Any) -> np.ndarray:
+    try:
+        _, shape, dtype, fortran, data = state
+        kind = dtype.arguments[0]
+        order = dtype.state[1] if dtype.state else "|"
+        if kind not in _NUMBERS or order not in ("<", ">", "|", "="):
+            raise DemoError(f"an array of type {kind!r} where numbers are expected")
+        real = np.dtype(f"{'<' if order == '=' else order}{kind}")
+        whole = isinstance(shape, tuple) and all(isinstance(n, int) and n >= 0 for n in shape)
+        if not whole or math.prod(shape) * real.itemsize != len(data):
+            raise DemoError(f"an array of shape {shape!r} with {len(data)} bytes")
+        return np.frombuffer(data, dtype=real).reshape(shape, order="F" if fortran else "C")
+    except (AttributeError, TypeError, ValueError, IndexError) as error:
+        raise DemoError(f"an array with a damaged header ({error})") from None

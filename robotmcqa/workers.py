@@ -1,0 +1,88 @@
+"""Run one function over many jobs, in this process or in several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.connection import wait as wait_for_end
+from typing import Any, TypeVar
+
+from robotmcqa.errors import RobotMCQAError
+
+__all__ = ["available_cores", "run_jobs"]
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_WAITING_PER_WORKER = 4
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_jobs(
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
+) -> Iterator[Result]:
+    """Results of ``function`` for each job, in any order.
+
+    With one worker everything happens here; with more, in fresh processes that get ``function``
+    once. Only a few jobs are in flight at a time, so ``jobs`` may be endless.
+
+    Raises:
+        RobotMCQAError: a worker died (killed, or out of memory).
+    """
+    if workers <= 1:
+        yield from map(function, jobs)
+        return
+    # spawn: a forked child would inherit locks and threads of pyarrow.
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start, initargs=(function,)
+    )
+    remaining = iter(jobs)
+    try:
+        running: set[Future[Any]] = {
+            executor.submit(_call, job) for job in islice(remaining, workers * _WAITING_PER_WORKER)
+        }
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            running |= {executor.submit(_call, job) for job in islice(remaining, len(done))}
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool:
+        raise RobotMCQAError(
+            "a worker process died (killed, or out of memory)",
+            "run again with --resume, perhaps with fewer --workers",
+        ) from None
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+_function: Callable[[Any], Any]
+
+
+def _start(function: Callable[[Any], Any]) -> None:
+    global _function
+    _function = function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """A killed parent cannot stop its workers, so they watch it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_end([parent.sentinel])
+        os._exit(1)
+
+
+def _call(job: Any) -> Any:
+    return _function(job)

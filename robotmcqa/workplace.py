@@ -1,0 +1,194 @@
+"""The output folder while a run works in it: lock, unfinished work, publication.
+
+Everything unfinished lies in ``OUT/.extract``. A data set appears in OUT by renames, its manifest
+last; without a manifest there is no data set. Whatever moment a run is killed at, the next one
+finds either the old data set, or unfinished work that ``--resume`` goes on with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from robotmcqa.errors import UsageError
+from robotmcqa.files import fsync, json_text, move_into_place, write_text
+
+__all__ = ["MANIFEST", "WORK", "Workplace", "open_workplace"]
+
+WORK = ".extract"
+MANIFEST = "meta/manifest.json"
+
+_START_AGAIN = "--overwrite starts again; --out DIR writes elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """A locked output folder.
+
+    Attributes:
+        out: the data set's folder.
+        complete: the data set there is already the one asked for.
+    """
+
+    out: Path
+    complete: bool = False
+
+    @property
+    def work(self) -> Path:
+        return self.out / WORK
+
+    @property
+    def episodes(self) -> Path:
+        """Spooled episodes."""
+        return self.work / "episodes"
+
+    @property
+    def shards(self) -> Path:
+        """What is known of each finished shard."""
+        return self.work / "shards"
+
+    @property
+    def publish(self) -> Path:
+        """The data set to be, laid out as it will lie in ``out``."""
+        return self.work / "publish"
+
+    def put_in_place(self) -> None:
+        """Move ``publish`` into ``out``, manifest last, and clear the work away.
+
+        May be repeated after an interruption: what has been moved already is simply not there.
+        """
+        (self.out / MANIFEST).unlink(missing_ok=True)
+        new = json.loads((self.publish / MANIFEST).read_text("utf-8"))
+        data = self.out / "data"
+        wanted = {file["path"] for file in new["files"]}
+        for stale in sorted(data.glob("*.parquet")) if data.is_dir() else ():
+            if f"data/{stale.name}" not in wanted:
+                stale.unlink()
+        folders = {self.out}
+        for path in sorted(self.publish.rglob("*")):
+            target = self.out / path.relative_to(self.publish)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+                folders.add(target)
+            elif path != self.publish / MANIFEST:
+                os.replace(path, target)
+        for folder in sorted(folders):
+            fsync(folder)
+        move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
+        shutil.rmtree(self.work)
+
+
+@contextmanager
+def open_workplace(
+    out: Path, plan: dict[str, Any], *, resume: bool, overwrite: bool
+) -> Iterator[Workplace]:
+    """Lock ``out`` and make it ready for the run that ``plan`` describes.
+
+    Raises:
+        UsageError: another run works there; it holds something that was not asked to be resumed
+            or replaced; or what it holds was begun with another plan.
+    """
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other", "give one of them")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out}: {error.strerror}", "--out takes a folder to write to") from None
+    _refuse_foreign(out)
+    work = out / WORK
+    if not overwrite and not resume:
+        if (work / "plan.json").exists():
+            raise UsageError(
+                f"{out} holds an interrupted extraction", f"--resume goes on with it; {_START_AGAIN}"
+            )
+        if (out / MANIFEST).exists():
+            raise UsageError(
+                f"{out} already holds a data set",
+                "--overwrite replaces it; --out DIR writes elsewhere",
+            )
+    try:
+        work.mkdir(exist_ok=True)
+        with FileLock(work / "lock", timeout=0):
+            if overwrite:
+                _clear(work)
+            yield _prepared(out, plan)
+    except Timeout:
+        raise UsageError(
+            f"another extraction is working in {out}", "wait for it, or use another --out"
+        ) from None
+    except PermissionError as error:
+        raise UsageError(
+            f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
+        ) from None
+
+
+def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
+    place = Workplace(out)
+    begun = place.work / "plan.json"
+    if begun.exists():
+        _refuse_change(json.loads(begun.read_text("utf-8")), plan, f"the extraction in {out}")
+    elif (out / MANIFEST).exists() and (out / "meta/provenance.json").exists():
+        manifest = json.loads((out / MANIFEST).read_text("utf-8"))
+        made = json.loads((out / "meta/provenance.json").read_text("utf-8"))
+        if not plan["overwrite"]:
+            there = {"spec": manifest["spec"], "selection": made["selection"]}
+            asked = {"spec": plan["spec"], "selection": plan["selection"]}
+            _refuse_change(there, asked, f"the data set in {out}")
+            shutil.rmtree(place.work, ignore_errors=True)
+            return Workplace(out, complete=True)
+    for folder in (place.episodes, place.shards, place.publish / "data", place.publish / "meta"):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not begun.exists():
+        write_text(begun, json_text(plan))
+    return place
+
+
+def _refuse_foreign(out: Path) -> None:
+    if (out / MANIFEST).exists() or (out / WORK).exists():
+        return
+    foreign = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith("."))
+    if foreign:
+        raise UsageError(
+            f"{out} is not empty and holds no data set of robotmcqa ({', '.join(foreign[:3])} ...)",
+            "--out takes a new or empty folder",
+        )
+
+
+def _refuse_change(before: dict[str, Any], now: dict[str, Any], what: str) -> None:
+    changes = [
+        f"{name}: {old!r} then, {new!r} now"
+        for name, old, new in _differences(before, now)
+        if name != "overwrite"
+    ]
+    if changes:
+        raise UsageError(
+            f"{what} was made with other arguments ({'; '.join(changes)})",
+            f"--resume needs the same arguments; {_START_AGAIN}",
+        )
+
+
+def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in sorted({*before, *now}):
+            inner = f"{path}.{name}" if path else name
+            yield from _differences(before.get(name), now.get(name), inner)
+    elif before != now:
+        yield path, before, now
+
+
+def _clear(work: Path) -> None:
+    for entry in work.iterdir():
+        if entry.name == "lock":
+            continue
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            os.unlink(entry)

@@ -1,0 +1,1 @@
+"""Version 1: item, scene, manifest, provenance, failure."""
