@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 __all__ = ["render_card"]
 
@@ -23,14 +24,6 @@ _SIZES = (
 
 def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     """The card of a data set, front matter included."""
-    environment = Environment(
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown
-    )
-    text = files("robotmcqa.cards").joinpath("dataset.md.jinja").read_text("utf-8")
     rows = sum(split["rows"] for split in manifest["splits"].values())
     tasks = sorted(manifest["items"])
     title = f"Robot MCQA, {', '.join(tasks) if len(tasks) <= 3 else f'{len(tasks)} tasks'}"
@@ -52,7 +45,7 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
             }
         ],
     }
-    return environment.from_string(text).render(
+    return _template().render(
         manifest=manifest,
         provenance=provenance,
         title=title,
@@ -61,6 +54,19 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
         laws=_laws(manifest),
         front_matter=yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True),
     )
+
+
+@lru_cache(maxsize=None)
+def _template() -> Template:
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown
+    )
+    text = files("robotmcqa.cards").joinpath("dataset.md.jinja").read_text("utf-8")
+    return environment.from_string(text)
 
 
 def _laws(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:

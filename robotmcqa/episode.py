@@ -7,7 +7,7 @@ is forgotten, so that memory does not grow with the demos.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from robotmcqa.demo import Demo
 from robotmcqa.keyframes import find_keyframes, keyframe_rule
 from robotmcqa.spec import Spec
 
-__all__ = ["Episode", "Moment", "episode_of", "question_frames"]
+__all__ = ["Episode", "Moment", "episode_of", "pictures", "question_frames"]
 
 State = tuple[float, ...]
 """8 numbers: xyz in metres, quaternion xyzw, gripper open."""
@@ -34,7 +34,9 @@ class Episode:
         targets: state at each keyframe.
         frames: the frames that become questions.
         states: state at each of them.
-        images: per frame of ``frames``, the PNG bytes of each camera in the spec's order.
+        image_bytes: size of all its pictures.
+        images: per frame of ``frames``, the PNG bytes of each camera in the spec's order. Empty
+            while the pictures are not needed.
     """
 
     id: str
@@ -47,7 +49,8 @@ class Episode:
     targets: tuple[State, ...]
     frames: tuple[int, ...]
     states: tuple[State, ...]
-    images: tuple[tuple[bytes, ...], ...]
+    image_bytes: int = 0
+    images: tuple[tuple[bytes, ...], ...] = ()
 
     @cached_property
     def target_positions(self) -> tuple[Millimetres, ...]:
@@ -108,6 +111,7 @@ def episode_of(demo: Demo, spec: Spec) -> Episode:
     keyframes = find_keyframes(demo, keyframe_rule(spec.keyframes))
     frames = question_frames(keyframes, spec.stride)
     states = demo.states
+    images = pictures(demo.image, spec.cameras, frames)
     return Episode(
         id=demo.digest(),
         task=demo.task,
@@ -118,10 +122,16 @@ def episode_of(demo: Demo, spec: Spec) -> Episode:
         keyframes=tuple(keyframes),
         targets=tuple(map(tuple, states[keyframes].tolist())),
         frames=tuple(frames),
-        states=tuple(map(tuple, states[list(frames)].tolist())),
-        images=tuple(
-            tuple(demo.image(camera, frame) for camera in spec.cameras) for frame in frames
-        )
-        if spec.cameras
-        else (),
+        states=tuple(map(tuple, states[:: spec.stride][: len(frames)].tolist())),
+        image_bytes=sum(len(png) for frame in images for png in frame),
+        images=images,
     )
+
+
+def pictures(
+    image: Callable[[str, int], bytes], cameras: Sequence[str], frames: Iterable[int]
+) -> tuple[tuple[bytes, ...], ...]:
+    """Per frame, the PNG bytes of each camera; nothing where there are no cameras."""
+    if not cameras:
+        return ()
+    return tuple(tuple(image(camera, frame) for camera in cameras) for frame in frames)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError
 from robotmcqa.item import Skip
 from robotmcqa.sources import DemoRef
@@ -44,13 +45,13 @@ def note(ref: DemoRef, text: str) -> Failure:
     }
 
 
-def skipped_item(task: str, variation: int, episode: str, skip: Skip) -> Failure:
+def skipped_item(episode: Episode, skip: Skip) -> Failure:
     """A question that was not asked."""
     return {
         "kind": "item",
-        "task": task,
-        "variation": variation,
-        "where": f"{episode}-{skip.frame:04d}-{skip.family}",
+        "task": episode.task,
+        "variation": episode.variation,
+        "where": f"{episode.id}-{skip.frame:04d}-{skip.family}",
         "why": f"{skip.family}: {skip.why}",
     }
 

@@ -32,10 +32,12 @@ def write_jsonl(path: Path, documents: Iterable[Any]) -> None:
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
-    """fsync ``temporary``, rename it to ``path``, fsync the folder."""
+    """fsync ``temporary``, then rename it to ``path``.
+
+    After a power failure the folder may have lost the new name, but never shows half a file.
+    """
     fsync(temporary)
     os.replace(temporary, path)
-    fsync(path.parent)
 
 
 def fsync(path: Path) -> None:

@@ -98,13 +98,14 @@ class ItemMaker:
             answer = right
         else:
             key = (spec.seed, SPEC_VERSION, family.name, moment.episode, moment.frame)
+            draws = Draws(*key, "options")
             pool = plan.pools.get((family.name, family.pool_key(moment)), ())
             try:
-                wrong = family.wrong_options(moment, spec, law, pool, Draws(*key, "wrong"))
+                wrong = family.wrong_options(moment, spec, law, pool, draws)
             except TooFewCandidates as error:
                 return Skip(family.name, moment.frame, error.what)
             # Wrong options keep the order they were drawn in; only the right one's place is drawn.
-            place = Draws(*key, "letter").below(spec.choices)
+            place = draws.below(spec.choices)
             options = [*wrong.texts[:place], right, *wrong.texts[place:]]
             distractors = [to_metres(position) for position in wrong.positions]
             answer = LETTERS[place]

@@ -7,9 +7,9 @@ the scene metadata, because another robot may look along another axis.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from robotmcqa.coordinates import Millimetres
 
@@ -51,7 +51,8 @@ class MotionLabel:
         steps[axis] = Step(-steps[axis])
         return MotionLabel(*steps)
 
-    def text(self, words: Sequence[tuple[str, str]]) -> str:
+    @lru_cache(maxsize=1024)  # noqa: B019 - labels are few and live as long as the process
+    def text(self, words: tuple[tuple[str, str], ...]) -> str:
         """In words, e.g. ``"move forward, slightly move left, and move down"``.
 
         Args:
@@ -88,7 +89,8 @@ def _step(moved: int, largest: int) -> Step:
     return Step(size if moved > 0 else -size)
 
 
-def neighbours(label: MotionLabel) -> list[MotionLabel]:
+@lru_cache(maxsize=None)  # there are 125 labels at most
+def neighbours(label: MotionLabel) -> tuple[MotionLabel, ...]:
     """Labels that differ from ``label`` in exactly one axis, in direction or size; fixed order.
 
     The paper calls such labels adjacent without saying what that is. A label that no
@@ -105,4 +107,4 @@ def neighbours(label: MotionLabel) -> list[MotionLabel]:
             other = MotionLabel(*steps)
             if other.is_possible() and any(other.steps):
                 found.append(other)
-    return found
+    return tuple(found)

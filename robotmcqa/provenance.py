@@ -6,6 +6,7 @@ import hashlib
 import platform
 import shlex
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -31,11 +32,17 @@ def provenance(
         },
         "selection": selection_document(selection),
         "command": command(source, selection, spec),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("robotmcqa", "numpy", "pyarrow")},
-        },
+        "versions": dict(_versions()),
     }
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[tuple[str, str], ...]:
+    packages = ("robotmcqa", "numpy", "pyarrow")
+    return (
+        ("python", platform.python_version()),
+        *((name, version(name)) for name in packages),
+    )
 
 
 def selection_document(selection: Selection) -> dict[str, Any]:

@@ -25,9 +25,7 @@ __all__ = ["SCHEMA", "ShardWriter", "read_rows"]
 _STRINGS = pa.list_(pa.string())
 _NUMBERS = pa.list_(pa.float64())
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_SPEC = pa.struct(
-    [(name, pa.string()) for name in ("version", "digest", "format", "law", "state")]
-)
+_SPEC = pa.struct([(name, pa.string()) for name in ("version", "digest", "format", "law", "state")])
 _COLUMNS: Mapping[str, pa.DataType] = {
     "id": pa.string(),
     "family": pa.string(),

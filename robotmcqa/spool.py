@@ -1,15 +1,15 @@
 """Episodes on disk between reading demos and writing questions.
 
-One Arrow file per episode: its low-dimensional part as JSON in the schema, its pictures as a
-column. So every demo is read exactly once (a live simulator could not play it twice), and an
-interrupted run goes on where it was. A file appears under its name only when it is whole.
+So every demo is read and checked once, and an interrupted run goes on where it was. The
+low-dimensional part is a small JSON file. Pictures are kept beside it only for a source that
+cannot play a demo twice (a live simulator); saved demos are simply opened again.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,85 +17,58 @@ import pyarrow as pa
 
 from robotmcqa.episode import Episode
 
-__all__ = ["Spooled", "load", "peek", "save"]
+__all__ = ["load_pictures", "read", "save"]
 
-_FIELD = b"episode"
-
-
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """An episode without its pictures, and how many bytes those have."""
-
-    episode: Episode
-    image_bytes: int
+_PICTURES = pa.schema([("png", pa.large_binary())])
 
 
-def save(path: Path, episode: Episode) -> Spooled:
-    """Write an episode with its pictures."""
-    pictures = [png for frame in episode.images for png in frame]
-    document: dict[str, Any] = {
-        "id": episode.id,
-        "task": episode.task,
-        "variation": episode.variation,
-        "instructions": episode.instructions,
-        "notes": episode.notes,
-        "length": episode.length,
-        "keyframes": episode.keyframes,
-        "targets": episode.targets,
-        "frames": episode.frames,
-        "states": episode.states,
-        "image_bytes": sum(map(len, pictures)),
-    }
-    schema = pa.schema([("png", pa.large_binary())], metadata={_FIELD: json.dumps(document)})
-    batch = pa.record_batch([pa.array(pictures, pa.large_binary())], schema=schema)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with pa.ipc.new_file(str(temporary), schema) as writer:
-        writer.write_batch(batch)
+def save(path: Path, episode: Episode, *, pictures: bool) -> Episode:
+    """Write an episode to ``path``, a JSON file; it appears there only when it is whole.
+
+    Args:
+        path: of the JSON file.
+        episode: with its pictures.
+        pictures: keep them too.
+
+    Returns:
+        The episode without its pictures.
+    """
+    if pictures:
+        flat = [png for frame in episode.images for png in frame]
+        temporary = _temporary(path.with_suffix(".arrow"))
+        with pa.ipc.new_file(str(temporary), _PICTURES) as writer:
+            writer.write_batch(pa.record_batch([pa.array(flat, pa.large_binary())], _PICTURES))
+        os.replace(temporary, path.with_suffix(".arrow"))
+    bare = replace(episode, images=())
+    temporary = _temporary(path)
+    temporary.write_text(json.dumps({name: getattr(bare, name) for name in _FIELDS}), "utf-8")
     os.replace(temporary, path)
-    return Spooled(replace(episode, images=()), document["image_bytes"])
+    return bare
 
 
-def peek(path: Path) -> Spooled | None:
-    """The episode in a file, without pictures; None where there is no whole one."""
+def read(path: Path) -> Episode | None:
+    """The episode at ``path`` without pictures; None where there is no whole one."""
     try:
-        with pa.memory_map(str(path)) as file:
-            document = _document(pa.ipc.open_file(file).schema)
-    except (OSError, pa.ArrowInvalid):
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        return Episode(**{name: _frozen(document[name]) for name in _FIELDS})
+    except (OSError, ValueError, KeyError):
         return None
-    return Spooled(_episode(document, ()), document["image_bytes"])
 
 
-def load(path: Path) -> Episode:
-    """The episode in a file, with its pictures."""
-    with pa.memory_map(str(path)) as file:
-        reader = pa.ipc.open_file(file)
-        document = _document(reader.schema)
-        pictures = reader.get_batch(0).column(0).to_pylist()
-    frames = len(document["frames"])
-    cameras = len(pictures) // frames if frames else 0
-    images = tuple(
-        tuple(pictures[frame * cameras : (frame + 1) * cameras]) for frame in range(frames)
-    )
-    return _episode(document, images if cameras else ())
+def load_pictures(path: Path, cameras: int) -> tuple[tuple[bytes, ...], ...]:
+    """The pictures kept beside ``path``, per question frame one for each camera."""
+    with pa.memory_map(str(path.with_suffix(".arrow"))) as file:
+        flat = pa.ipc.open_file(file).get_batch(0).column(0).to_pylist()
+    return tuple(tuple(flat[at : at + cameras]) for at in range(0, len(flat), cameras))
 
 
-def _document(schema: pa.Schema) -> dict[str, Any]:
-    metadata = schema.metadata or {}
-    document: dict[str, Any] = json.loads(metadata[_FIELD])
-    return document
+_FIELDS = tuple(name for name in Episode.__dataclass_fields__ if name != "images")
 
 
-def _episode(document: dict[str, Any], images: tuple[tuple[bytes, ...], ...]) -> Episode:
-    return Episode(
-        id=document["id"],
-        task=document["task"],
-        variation=document["variation"],
-        instructions=tuple(document["instructions"]),
-        notes=tuple(document["notes"]),
-        length=document["length"],
-        keyframes=tuple(document["keyframes"]),
-        targets=tuple(map(tuple, document["targets"])),
-        frames=tuple(document["frames"]),
-        states=tuple(map(tuple, document["states"])),
-        images=images,
-    )
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists back to tuples."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -83,6 +83,7 @@ class Workplace:
         for folder in sorted(folders):
             fsync(folder)
         move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
+        fsync((self.out / MANIFEST).parent)
         shutil.rmtree(self.work)
 
 
@@ -107,7 +108,8 @@ def open_workplace(
     if not overwrite and not resume:
         if (work / "plan.json").exists():
             raise UsageError(
-                f"{out} holds an interrupted extraction", f"--resume goes on with it; {_START_AGAIN}"
+                f"{out} holds an interrupted extraction",
+                f"--resume goes on with it; {_START_AGAIN}",
             )
         if (out / MANIFEST).exists():
             raise UsageError(

@@ -1,8 +1,13 @@
 """Prompts: Jinja templates filled with what a question is about.
 
-A template sees ``instruction``, ``scene`` (:class:`~robotmcqa.scene.SceneMetadata`), ``cameras``
-(each in words), ``state`` (text of the current position, or None) and ``options`` (pairs of letter
-and text; empty for open-ended questions).
+Each family has a template of its name. It may use
+
+- ``instruction``: what the demo was told to do;
+- ``state``: text of the current position, None where the prompt withholds it;
+- ``options``: pairs of letter and text, empty for open-ended questions;
+- ``world``, ``axes``, ``pictures``: paragraphs, themselves templates, rendered once per data set;
+- ``scene`` (:class:`~robotmcqa.scene.SceneMetadata`), ``robot`` (its robot) and ``cameras`` (each
+  in words).
 """
 
 from __future__ import annotations
@@ -67,16 +72,23 @@ class Prompter:
     """
 
     def __init__(self, spec: Spec) -> None:
-        self._scene = spec.scene
-        self._cameras = [spec.scene.camera_text(camera) for camera in spec.cameras]
-        self._templates: dict[str, Template] = {}
         own = _own(spec.templates)
+        always: dict[str, Any] = {
+            "scene": spec.scene,
+            "robot": spec.scene.robot,
+            "cameras": [spec.scene.camera_text(camera) for camera in spec.cameras],
+        }
+        for paragraph in ("axes", "world", "pictures"):
+            template = _shipped().get_template(f"{paragraph}.jinja")
+            always[paragraph] = template.render(always).strip()
+        self._templates: dict[str, Template] = {}
         for family in spec.families:
             environment = own if family in spec.templates else _shipped()
             try:
                 self._templates[family] = environment.get_template(f"{family}.jinja")
             except TemplateError as error:
                 raise _at_fault(family, error) from None
+        self._always = always
 
     def render(
         self, family: str, instruction: str, state: str | None, options: Sequence[str]
@@ -88,9 +100,8 @@ class Prompter:
         """
         try:
             return self._templates[family].render(
+                self._always,
                 instruction=instruction,
-                scene=self._scene,
-                cameras=self._cameras,
                 state=state,
                 options=list(zip(LETTERS, options, strict=False)),
             )

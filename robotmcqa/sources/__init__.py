@@ -95,6 +95,20 @@ class DemoSource(Protocol):
             DemoError: this demo cannot be used; others may.
         """
 
+    @property
+    def replayable(self) -> bool:
+        """Whether :meth:`picture` gives, at any later time, what the loaded demo gave.
+
+        True for demos on disk. Where it is False, pictures are kept from the first loading on.
+        """
+
+    def picture(self, ref: DemoRef, camera: str, frame: int) -> bytes:
+        """PNG bytes of a demo that was loaded before; asked of replayable sources only.
+
+        Raises:
+            DemoError: the picture is not there any more.
+        """
+
     def broken_files(self, ref: DemoRef, cameras: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """After a demo has failed: every broken file of it as (name, cause)."""
 

@@ -12,9 +12,11 @@ The path given may be ROOT, a task, a variation or one episode.
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,8 @@ ALL_VARIATIONS = "all_variations"
 
 _VARIATION = re.compile(r"variation(\d+)")
 _EPISODE = re.compile(r"episode(\d+)")
+
+_PICTURE = re.compile(r"(\d+)\.png")
 
 _OLD_NAMES = {
     "gripper_pose": ("gripper_pose", "end_effector_pose"),
@@ -95,37 +99,25 @@ class RLBenchSource:
             yield from refs[: selection.episodes]
 
     def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
-        folder = Path(ref.locator)
-        notes: list[str] = []
-        observations = _observations(folder / LOW_DIM)
-        columns = {name: _column(observations, name) for name in _OLD_NAMES}
-        pose, opened = columns["gripper_pose"], columns["gripper_open"]
-        for name, column in (("gripper_pose", pose), ("gripper_open", opened)):
-            if column is None:
-                raise DemoError(f"{LOW_DIM}: no {name}", "record the demo with all low-dim state")
-        assert pose is not None and opened is not None
-        return Demo(
-            task=ref.task,
-            variation=_variation(folder, ref),
-            instructions=_instructions(folder, ref.task, notes),
-            gripper_pose=pose,
-            gripper_open=opened.reshape(len(observations)),
-            joint_velocities=columns["joint_velocities"],
-            joint_positions=columns["joint_positions"],
-            images=_images(folder),
-            notes=tuple(notes),
-        )
+        with _collector_paused():
+            return _load(ref)
+
+    @property
+    def replayable(self) -> bool:
+        return True
+
+    def picture(self, ref: DemoRef, camera: str, frame: int) -> bytes:
+        return _picture(f"{ref.locator}/{camera}_rgb", frame)
 
     def broken_files(self, ref: DemoRef, cameras: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         folder = Path(ref.locator)
         broken = []
-        for name in (LOW_DIM,):
-            try:
-                read_pickle(_read(folder / name))
-            except DemoError as error:
-                broken.append((f"{ref.name}/{name}", error.what))
+        try:
+            read_pickle(_read(folder / LOW_DIM))
+        except DemoError as error:
+            broken.append((f"{ref.name}/{LOW_DIM}", error.what))
         for camera in cameras:
-            for picture in _numbered(folder / f"{camera}_rgb", re.compile(r"(\d+)\.png")):
+            for picture in _numbered(folder / f"{camera}_rgb", _PICTURE):
                 problem = png_problem(picture.read_bytes())
                 if problem:
                     broken.append((f"{ref.name}/{camera}_rgb/{picture.name}", problem))
@@ -160,11 +152,50 @@ class RLBenchSource:
                 )
 
 
+def _load(ref: DemoRef) -> Demo:
+    folder = Path(ref.locator)
+    notes: list[str] = []
+    observations = _observations(folder / LOW_DIM)
+    columns = {name: _column(observations, name) for name in _OLD_NAMES}
+    return Demo(
+        task=ref.task,
+        variation=_variation(folder, ref),
+        instructions=_instructions(folder, ref.task, notes),
+        gripper_pose=_needed(columns, "gripper_pose"),
+        gripper_open=_needed(columns, "gripper_open").reshape(len(observations)),
+        joint_velocities=columns["joint_velocities"],
+        joint_positions=columns["joint_positions"],
+        images=_images(folder),
+        notes=tuple(notes),
+    )
+
+
+def _needed(columns: Mapping[str, FloatArray | None], name: str) -> FloatArray:
+    column = columns[name]
+    if column is None:
+        raise DemoError(f"{LOW_DIM}: no {name}", "record the demo with all low-dim state")
+    return column
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A demo is tens of thousands of objects without a cycle: collecting would only count them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def _subfolders(folder: Path) -> list[Path]:
     try:
         return sorted(entry for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
-        raise SourceError(f"{folder}: {error.strerror}", "check the path and its permissions") from None
+        raise SourceError(
+            f"{folder}: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def _variation_folders(task: Path) -> Iterator[Path]:
@@ -285,23 +316,29 @@ def _instructions(folder: Path, task: str, notes: list[str]) -> tuple[str, ...]:
 
 def _images(folder: Path) -> Mapping[str, Any]:
     return {
-        entry.name.removesuffix("_rgb"): partial(_picture, entry.path)
+        entry.name.removesuffix("_rgb"): partial(_whole_picture, entry.path)
         for entry in os.scandir(folder)
         if entry.name.endswith("_rgb") and entry.is_dir()
     }
 
 
-def _picture(folder: str, frame: int) -> bytes:
-    """PNG bytes as they lie on disk."""
-    name = f"{os.path.basename(folder)}/{frame}.png"
-    try:
-        with open(f"{folder}/{frame}.png", "rb") as file:
-            data = file.read()
-    except FileNotFoundError:
-        raise DemoError(f"{name} is missing", "copy or record this demo again") from None
-    except OSError as error:
-        raise DemoError(f"{name}: {error.strerror}", "check its permissions") from None
+def _whole_picture(folder: str, frame: int) -> bytes:
+    data = _picture(folder, frame)
     problem = png_problem(data)
     if problem:
+        name = f"{os.path.basename(folder)}/{frame}.png"
         raise DemoError(f"{name}: {problem}", "copy or record this demo again")
     return data
+
+
+def _picture(folder: str, frame: int) -> bytes:
+    """PNG bytes as they lie on disk."""
+    try:
+        with open(f"{folder}/{frame}.png", "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        what = "is missing"
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+    name = f"{os.path.basename(folder)}/{frame}.png"
+    raise DemoError(f"{name} {what}", "copy or record this demo again")

@@ -9,7 +9,6 @@ length.
 
 from __future__ import annotations
 
-import gc
 import io
 import math
 import pickle
@@ -139,9 +138,6 @@ def read_pickle(data: bytes) -> Any:
     """
     if not data:
         raise DemoError("empty file", "copy or record this demo again")
-    # A demo is tens of thousands of objects without a cycle: the collector would only count them.
-    collecting = gc.isenabled()
-    gc.disable()
     try:
         return _Reader(io.BytesIO(data)).load()
     except ForbiddenPickle:
@@ -152,9 +148,6 @@ def read_pickle(data: bytes) -> Any:
         raise DemoError(
             f"damaged pickle ({type(error).__name__}: {reason})", "copy or record this demo again"
         ) from None
-    finally:
-        if collecting:
-            gc.enable()
 
 
 _NUMBERS = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))
