@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -56,7 +56,7 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template() -> Template:
     environment = Environment(
         undefined=StrictUndefined,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from robotmcqa.coordinates import Millimetres
 
@@ -89,7 +89,7 @@ def _step(moved: int, largest: int) -> Step:
     return Step(size if moved > 0 else -size)
 
 
-@lru_cache(maxsize=None)  # there are 125 labels at most
+@cache  # there are 125 labels at most
 def neighbours(label: MotionLabel) -> tuple[MotionLabel, ...]:
     """Labels that differ from ``label`` in exactly one axis, in direction or size; fixed order.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def load_scene(path: Path) -> SceneMetadata:
     return scene_from_document(document, str(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def scene_preset(name: str = "rlbench") -> SceneMetadata:
     """A scene that ships with robotmcqa."""
     text = files("robotmcqa").joinpath("scenes", f"{name}.json").read_text(encoding="utf-8")

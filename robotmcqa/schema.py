@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -22,7 +22,7 @@ def schema_document(name: str) -> Any:
     return json.loads(schema_text(name))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _validator(name: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(schema_document(name))
 

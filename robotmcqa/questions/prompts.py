@@ -13,7 +13,7 @@ Each family has a template of its name. It may use
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -43,7 +43,7 @@ _SETTINGS: Mapping[str, Any] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shipped_templates() -> BaseLoader:
     folder = files("robotmcqa.questions").joinpath("templates")
     return DictLoader(
@@ -51,7 +51,7 @@ def _shipped_templates() -> BaseLoader:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shipped() -> Environment:
     """Our own templates; compiled once per process."""
     return Environment(loader=_shipped_templates(), **_SETTINGS)
