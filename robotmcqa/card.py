@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
-__all__ = ["render_card"]
+from robotmcqa.pools import SPLITS
+
+__all__ = ["laws_in_words", "render_card"]
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -25,6 +27,7 @@ _SIZES = (
 def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
     """The card of a data set, front matter included."""
     rows = sum(split["rows"] for split in manifest["splits"].values())
+    splits = [split for split in SPLITS if split in manifest["splits"]]
     tasks = sorted(manifest["items"])
     title = f"Robot MCQA, {', '.join(tasks) if len(tasks) <= 3 else f'{len(tasks)} tasks'}"
     front_matter = {
@@ -39,8 +42,7 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": split, "path": f"data/{split}-*.parquet"}
-                    for split in manifest["splits"]
+                    {"split": split, "path": f"data/{split}-*.parquet"} for split in splits
                 ],
             }
         ],
@@ -50,8 +52,9 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
         provenance=provenance,
         title=title,
         rows=rows,
+        splits=splits,
         families=manifest["spec"]["families"],
-        laws=_laws(manifest),
+        laws=laws_in_words(manifest),
         front_matter=yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True),
     )
 
@@ -69,7 +72,7 @@ def _template() -> Template:
     return environment.from_string(text)
 
 
-def _laws(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+def laws_in_words(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:
     """(family, law) -> "train", "test", "all", or "some tasks of ..."."""
     tasks: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     everything = set()

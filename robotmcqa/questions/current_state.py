@@ -11,6 +11,8 @@ from robotmcqa.spec import Spec, Visibility
 
 
 class CurrentState(PositionFamily):
+    """``current_state``: options are positions, the answer is where the gripper is."""
+
     name = "current_state"
 
     def state(self, spec: Spec) -> Visibility:

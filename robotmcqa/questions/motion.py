@@ -16,6 +16,8 @@ from robotmcqa.spec import Spec, Visibility
 
 
 class Motion:
+    """``motion``: options are movements in words, wrong ones differ along one axis."""
+
     name = "motion"
 
     def law(self, chosen: str) -> str:

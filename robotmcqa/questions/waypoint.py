@@ -11,6 +11,8 @@ from robotmcqa.spec import Spec, Visibility
 
 
 class Waypoint(PositionFamily):
+    """``waypoint``: options are positions, the answer is where the gripper has to be next."""
+
     name = "waypoint"
 
     def state(self, spec: Spec) -> Visibility:

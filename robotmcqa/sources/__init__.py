@@ -133,5 +133,10 @@ def open_source(text: str) -> DemoSource:
     if scheme in plugins:
         opener = cast(Callable[[str], DemoSource], plugins[scheme].load())
         return opener(rest)
+    if text == "auto":
+        raise UsageError(
+            "no simulator is installed that demos could come from",
+            "--source rlbench:DIR reads saved RLBench demos",
+        )
     known = ", ".join(f"{name}:..." for name in sorted({*SCHEMES, *plugins}))
     raise UsageError(f"no source '{text}'", f"--source takes one of: {known}")

@@ -1,0 +1,35 @@
+"""``robotmcqa doctor``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say what is installed, what is missing, and how to get it.
+
+    Exit code 3 when something that robotmcqa needs is missing.
+
+    Example:
+
+      robotmcqa doctor
+    """
+    from robotmcqa.diagnosis import diagnose
+
+    from . import output
+
+    findings = diagnose()
+    if json:
+        output.result([finding.document() for finding in findings])
+    else:
+        output.table(
+            "robotmcqa doctor",
+            ["what", "state", "found", "to get it"],
+            [[one.what, one.state, one.found, one.remedy] for one in findings],
+        )
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(3)

@@ -1,0 +1,254 @@
+"""``robotmcqa extract``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from robotmcqa.extraction import Summary
+    from robotmcqa.sources import Selection
+    from robotmcqa.spec import Spec
+
+DEFAULT_OUT = Path("robotmcqa-dataset")
+
+
+def extract(
+    task: Annotated[
+        list[str] | None, typer.Option(help="Task name, repeatable, or 'all'. [default: all]")
+    ] = None,
+    source: Annotated[
+        str, typer.Option(help="rlbench:DIR: saved RLBench demos. auto: an installed simulator.")
+    ] = "auto",
+    variation: Annotated[str, typer.Option(help="One variation number, or 'all'.")] = "all",
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="At most so many demos per task. [default: all]")
+    ] = None,
+    camera: Annotated[
+        list[str] | None, typer.Option(help="Camera name, repeatable. [default: front]")
+    ] = None,
+    no_images: Annotated[bool, typer.Option("--no-images", help="Questions without pictures.")] = (
+        False
+    ),
+    preset: Annotated[
+        Literal["paper", "grounded"],
+        typer.Option(
+            help="paper: as Robot-R1 describes it. grounded: distractors from other demos and the "
+            "position withheld, so that the picture is needed. Single options override it."
+        ),
+    ] = "paper",
+    family: Annotated[
+        list[str] | None,
+        typer.Option(help="waypoint, current_state or motion, repeatable. [default: all]"),
+    ] = None,
+    format: Annotated[
+        Literal["choice", "open"],
+        typer.Option(help="Lettered options, or open-ended questions with a target."),
+    ] = "choice",
+    choices: Annotated[int, typer.Option(min=2, max=8, help="Options per question.")] = 4,
+    distractors: Annotated[
+        Literal["auto", "uniform", "near", "matched"] | None,
+        typer.Option(help="Where wrong positions come from. [default: the preset's]"),
+    ] = None,
+    state: Annotated[
+        Literal["shown", "withheld"] | None,
+        typer.Option(help="Current position in waypoint prompts. [default: the preset's]"),
+    ] = None,
+    motion_state: Annotated[
+        Literal["shown", "withheld"], typer.Option(help="Current position in motion prompts.")
+    ] = "withheld",
+    min_displacement: Annotated[
+        float, typer.Option(min=0, help="Leave out movements shorter than this (m).")
+    ] = 0.0,
+    separation: Annotated[
+        float, typer.Option(min=0, help="Least distance between two options (m).")
+    ] = 0.05,
+    dead_band: Annotated[
+        float, typer.Option(min=0, help="Changes up to this are no movement in a label (m).")
+    ] = 0.0,
+    stride: Annotated[int, typer.Option(min=1, help="Ask about every so manieth frame.")] = 10,
+    keyframes: Annotated[
+        str,
+        typer.Option(help="arm, gripper-only, every-K (every-10), or your own module:function."),
+    ] = "arm",
+    metadata: Annotated[
+        Path | None, typer.Option(help="Your scene's metadata (JSON). [default: RLBench's]")
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FAMILY=FILE", help="Your own prompt template (Jinja), repeatable."),
+    ] = None,
+    test_fraction: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of demos in the test split, about.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the data set.")] = DEFAULT_OUT,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: by cores and work]")
+    ] = None,
+    engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = (
+        False
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
+    ] = False,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="Give up when more demos fail. [default: never]")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Make a data set of questions from demonstrations.
+
+    Examples:
+
+      robotmcqa extract --source rlbench:/data/demos
+
+      robotmcqa extract --source rlbench:/data/demos --task open_drawer --camera wrist
+
+      robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
+
+      robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
+    """
+    from robotmcqa.extraction import extract as run
+    from robotmcqa.sources import open_source
+    from robotmcqa.spec import preset as spec_of
+
+    from .output import hint
+    from .progress import Bars
+
+    overrides = {
+        "families": tuple(family) if family else None,
+        "format": format,
+        "choices": choices,
+        "distractors": distractors,
+        "state": state,
+        "motion_state": motion_state,
+        "min_displacement": round(min_displacement * 1000),
+        "separation": round(separation * 1000),
+        "dead_band": round(dead_band * 1000),
+        "stride": stride,
+        "keyframes": keyframes,
+        "cameras": () if no_images else tuple(camera) if camera else None,
+        "seed": seed,
+        "test_fraction": test_fraction,
+        "scene": _scene(metadata),
+        "templates": _templates(template or []),
+    }
+    given = {name: value for name, value in overrides.items() if value is not None}
+    spec: Spec = spec_of(preset, **given)
+    with Bars() as bars:
+        try:
+            summary = run(
+                open_source(source),
+                spec,
+                out,
+                _selection(task or [], variation, episodes),
+                workers=workers,
+                resume=resume,
+                overwrite=overwrite,
+                max_failures=max_failures,
+                listener=bars,
+            )
+        except KeyboardInterrupt:
+            hint("interrupted; the same command with --resume goes on from here")
+            raise
+    _report(summary, json)
+
+
+def _scene(metadata: Path | None) -> object:
+    if metadata is None:
+        return None
+    from robotmcqa.scene import load_scene
+
+    return load_scene(metadata)
+
+
+def _templates(pairs: list[str]) -> dict[str, str]:
+    from robotmcqa.errors import TemplateError, UsageError
+
+    templates = {}
+    for pair in pairs:
+        family, equals, file = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--template {pair}", "--template takes FAMILY=FILE")
+        try:
+            templates[family] = Path(file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TemplateError(f"{file}: {error}", "--template takes FAMILY=FILE") from None
+    return templates
+
+
+def _selection(tasks: list[str], variation: str, episodes: int | None) -> Selection:
+    from robotmcqa.errors import UsageError
+    from robotmcqa.sources import Selection
+
+    if variation != "all" and not variation.isdecimal():
+        raise UsageError(f"--variation {variation}", "--variation takes a number or 'all'")
+    return Selection(
+        tasks=() if "all" in tasks else tuple(tasks),
+        variation=None if variation == "all" else int(variation),
+        episodes=episodes,
+    )
+
+
+def _report(summary: Summary, as_json: bool) -> None:
+    from robotmcqa.pools import SPLITS
+
+    from . import output
+
+    manifest = summary.manifest
+    output.failures(summary.failures)
+    skipped = sum(manifest["skipped"].values())
+    if as_json:
+        output.result(
+            {
+                "out": str(summary.out),
+                "already_complete": summary.already_complete,
+                "seconds": round(summary.seconds, 3),
+                "splits": manifest["splits"],
+                "items": manifest["items"],
+                "laws": manifest["laws"],
+                "skipped": manifest["skipped"],
+                "failures": list(summary.failures),
+            }
+        )
+    else:
+        families = manifest["spec"]["families"]
+        rows = [
+            [name, *(counts.get(family, 0) for family in families)]
+            for name, counts in sorted(manifest["items"].items())
+        ]
+        if len(rows) > 1:
+            rows.append(["total", *(sum(row[i + 1] for row in rows) for i in range(len(families)))])
+        output.table("Questions", ["task", *families], rows)
+        splits = ", ".join(
+            f"{name} {manifest['splits'][name]['rows']} questions "
+            f"from {manifest['splits'][name]['episodes']} demos"
+            for name in SPLITS
+            if name in manifest["splits"]
+        )
+        typer.echo(f"Splits: {splits}")
+        typer.echo(f"Distractors: {_laws(manifest)}")
+        typer.echo(f"Failed demos: {manifest['failures']}; questions not asked: {skipped}")
+        for why, count in manifest["skipped"].items():
+            typer.echo(f"  {count} x {why}")
+    if summary.already_complete:
+        output.hint(f"{summary.out} was already complete.")
+    else:
+        output.hint(f"Wrote {summary.out} in {summary.seconds:.1f} s.")
+    if summary.out == DEFAULT_OUT:
+        output.hint("Next: robotmcqa show, robotmcqa validate")
+    else:
+        output.hint(f"Next: robotmcqa show {summary.out}, robotmcqa validate {summary.out}")
+
+
+def _laws(manifest: Mapping[str, Any]) -> str:
+    from robotmcqa.card import laws_in_words
+
+    return "; ".join(
+        f"{family} {law} ({where})" for (family, law), where in laws_in_words(manifest).items()
+    )

@@ -1,0 +1,93 @@
+"""Where words go: results to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from robotmcqa.errors import RobotMCQAError
+
+MOST_LINES = 40
+"""Lines of a list on the terminal; --json and meta/failures.jsonl hold all."""
+
+
+def hint(text: str) -> None:
+    """A remark for people."""
+    typer.echo(text, err=True)
+
+
+def result(document: Any) -> None:
+    """A result for machines."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A result for people. Numbers stand to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left")
+    numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
+    for name, right in zip(header, numeric, strict=True):
+        drawn.add_column(name, justify="right" if right else "left")
+    for row in rows:
+        drawn.add_row(*(str(cell) for cell in row))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=120)
+    console.print(drawn)
+
+
+def failures(lines: Sequence[Mapping[str, Any]]) -> None:
+    """Every failed demo with its cause and its broken files; a count of the skipped questions."""
+    shown = [line for line in lines if line["kind"] in ("demo", "note")]
+    for line in shown[:MOST_LINES]:
+        hint(f"{'failed' if line['kind'] == 'demo' else 'note'}: {line['where']}: {line['why']}")
+        for text in _file_lines(line.get("files", ())):
+            hint(f"    {text}")
+    if len(shown) > MOST_LINES:
+        hint(f"... and {len(shown) - MOST_LINES} more, all in meta/failures.jsonl")
+
+
+def _file_lines(files: Sequence[Mapping[str, str]]) -> list[str]:
+    """Files with their causes, runs of numbered files in one line."""
+    runs: list[list[Mapping[str, str]]] = []
+    for file in files:
+        last = runs[-1][-1] if runs else None
+        if last and _follows(last, file):
+            runs[-1].append(file)
+        else:
+            runs.append([file])
+    return [
+        f"{run[0]['path']}: {run[0]['cause']}"
+        if len(run) == 1
+        else f"{run[0]['path']} ... {_name(run[-1])} ({len(run)} files): {run[0]['cause']}"
+        for run in runs
+    ]
+
+
+def _follows(before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    one, other = _name(before).partition(".")[0], _name(after).partition(".")[0]
+    return (
+        before["cause"] == after["cause"]
+        and one.isdecimal()
+        and other.isdecimal()
+        and int(other) == int(one) + 1
+    )
+
+
+def _name(file: Mapping[str, str]) -> str:
+    return file["path"].rpartition("/")[2]
+
+
+def complain(error: RobotMCQAError) -> None:
+    """An error: the failures behind it, what is wrong, what to do."""
+    failures(getattr(error, "failures", ()))
+    hint(f"robotmcqa: {error.what}")
+    if error.remedy:
+        hint(f"  remedy: {error.remedy}")

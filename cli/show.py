@@ -1,0 +1,86 @@
+"""``robotmcqa show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .extract import DEFAULT_OUT
+
+MOST_LABELS = 12
+
+
+def show(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="The data set.")] = DEFAULT_OUT,
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write. [default: DIR.html beside DIR]")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Items on the page.")] = 24,
+    family: Annotated[
+        list[str] | None, typer.Option(help="Only this family, repeatable. [default: all]")
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Only this task, repeatable. [default: all]")
+    ] = None,
+    split: Annotated[
+        Literal["train", "test"] | None, typer.Option(help="Only this split. [default: both]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the counts as JSON; no page is written.")
+    ] = False,
+) -> None:
+    """Write a page with sampled items, their pictures and where their options lie; print counts.
+
+    Examples:
+
+      robotmcqa show
+
+      robotmcqa show my-dataset --family motion --limit 60 --out motion.html
+    """
+    from robotmcqa.dataset import Dataset
+    from robotmcqa.files import write_text
+    from robotmcqa.page import Filter, render_page, sample, survey
+
+    from . import output
+
+    dataset = Dataset.open(directory)
+    wanted = Filter(
+        families=frozenset(family) if family else None,
+        tasks=frozenset(task) if task else None,
+        split=split,
+    )
+    statistics, ids = survey(dataset, wanted)
+    counts = statistics.document()
+    if json:
+        output.result(counts)
+        return
+    rows = sample(dataset, ids, limit, seed)
+    resolved = directory.resolve()
+    page = out or resolved.with_name(f"{resolved.name}.html")
+    write_text(page, render_page(dataset, statistics, rows, len(ids)))
+    output.table("Questions per task", ["task", "questions"], list(counts["tasks"].items()))
+    output.table("Questions per family", ["family", "questions"], list(counts["families"].items()))
+    if counts["letters"]:
+        letters = sorted({letter for by in counts["letters"].values() for letter in by})
+        output.table(
+            "Right letters",
+            ["family", *letters],
+            [
+                [name, *(by.get(one, 0) for one in letters)]
+                for name, by in counts["letters"].items()
+            ],
+        )
+    if counts["families"].get("waypoint"):
+        output.table(
+            "From the current position to the waypoint",
+            ["distance", "questions"],
+            list(counts["waypoint_distance"].items()),
+        )
+    if counts["motions"]:
+        labels = list(counts["motions"].items())
+        title = f"Motion labels: the {min(MOST_LABELS, len(labels))} most frequent of {len(labels)}"
+        output.table(title, ["movement", "questions"], labels[:MOST_LABELS])
+    output.hint(f"Wrote {page} ({len(rows)} of {len(ids)} items). Open it in a browser.")

@@ -1,0 +1,53 @@
+"""``robotmcqa validate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .extract import DEFAULT_OUT
+
+
+def validate(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="The data set.")] = DEFAULT_OUT,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Check every row of a data set: schema, meaning, pictures, hashes.
+
+    Exit code 3 and the names of the rows when something is wrong.
+
+    Examples:
+
+      robotmcqa validate
+
+      robotmcqa validate my-dataset --json
+    """
+    from robotmcqa.dataset import Dataset
+    from robotmcqa.validation import validate as run
+
+    from . import output
+    from .progress import Bars
+
+    total = sum(split["rows"] for split in Dataset.open(directory).manifest["splits"].values())
+    with Bars() as bars:
+        bars.stage("Checking rows", total, unit="rows")
+        report = run(directory, bars.advance)
+    if json:
+        output.result(report.document())
+    else:
+        for problem in report.problems[: output.MOST_LINES]:
+            typer.echo(f"{problem.where}: {problem.what}")
+        if len(report.problems) > output.MOST_LINES:
+            typer.echo(f"... and {len(report.problems) - output.MOST_LINES} more (--json has all)")
+        if report.ok:
+            typer.echo(f"{directory}: {report.rows} rows and {report.images} pictures are right.")
+        else:
+            typer.echo(f"{directory}: {len(report.problems)} problems in {report.rows} rows.")
+        for family, p in report.letter_p.items():
+            counts = report.statistics.letters[family]
+            letters = "  ".join(f"{letter} {counts[letter]}" for letter in sorted(counts))
+            typer.echo(f"Right letters, {family}: {letters}  (chi-square p = {p:.2g})")
+    if not report.ok:
+        raise typer.Exit(3)

@@ -1,0 +1,97 @@
+"""A data set on disk, opened for reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robotmcqa.errors import DatasetError
+from robotmcqa.failures import Failure
+from robotmcqa.scene import SceneMetadata, load_scene
+from robotmcqa.schema import first_problem
+from robotmcqa.shards import read_rows
+from robotmcqa.workplace import MANIFEST, WORK
+
+__all__ = ["Dataset"]
+
+_AGAIN = "extract it again, or fetch it again"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A folder that ``extract`` wrote.
+
+    Attributes:
+        path: the folder.
+        manifest: ``meta/manifest.json``, valid against its schema.
+        provenance: ``meta/provenance.json``, likewise.
+        scene: ``meta/metadata.json``.
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    scene: SceneMetadata
+
+    @classmethod
+    def open(cls, path: Path) -> Dataset:
+        """Open a data set.
+
+        Raises:
+            DatasetError: there is none, it is unfinished, or its metadata is damaged.
+        """
+        if not (path / MANIFEST).exists():
+            if (path / WORK).exists():
+                raise DatasetError(
+                    f"{path}: the extraction was interrupted",
+                    "run the same robotmcqa extract with --resume",
+                )
+            raise DatasetError(
+                f"{path}: no data set here ({MANIFEST} is missing)",
+                "robotmcqa extract makes one; name its folder",
+            )
+        return cls(
+            path,
+            _document(path / MANIFEST, "manifest"),
+            _document(path / "meta/provenance.json", "provenance"),
+            load_scene(path / "meta/metadata.json"),
+        )
+
+    def shards(self, split: str | None = None) -> list[Mapping[str, Any]]:
+        """Manifest entries of the data files, of one split or of all."""
+        return [
+            file
+            for file in self.manifest["files"]
+            if "split" in file and split in (None, file["split"])
+        ]
+
+    def rows(
+        self, split: str | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows in order, streamed.
+
+        Raises:
+            DatasetError: a shard is missing or damaged.
+        """
+        for shard in self.shards(split):
+            yield from read_rows(self.path / shard["path"], columns)
+
+    def failures(self) -> list[Failure]:
+        """What was left out or repaired."""
+        lines = (self.path / "meta/failures.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def _document(path: Path, schema: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: {error}", _AGAIN) from None
+    problem = first_problem(schema, document)
+    if problem:
+        raise DatasetError(f"{path}: {problem}", _AGAIN)
+    checked: Mapping[str, Any] = document
+    return checked

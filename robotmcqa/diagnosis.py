@@ -1,0 +1,83 @@
+"""What is installed, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from robotmcqa.sources import SCHEMES
+
+__all__ = ["Finding", "diagnose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked for.
+
+    Attributes:
+        what: was looked for.
+        state: ``ok``; ``missing``, which robotmcqa needs; ``optional``, which it can do without.
+        found: version or place.
+        remedy: a command that gets it, empty where there is nothing to do.
+    """
+
+    what: str
+    state: Literal["ok", "missing", "optional"]
+    found: str = ""
+    remedy: str = ""
+
+    def document(self) -> dict[str, str]:
+        """As JSON."""
+        return asdict(self)
+
+
+def diagnose() -> list[Finding]:
+    """Look for everything."""
+    return [*_python(), *_packages(), *_sources()]
+
+
+def _python() -> Iterator[Finding]:
+    right = sys.version_info >= (3, 11)
+    yield Finding(
+        "Python 3.11 or later",
+        "ok" if right else "missing",
+        platform.python_version(),
+        "" if right else "install Python 3.11 and make a new virtual environment",
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    """Each requirement of the installed robotmcqa; those of extras are optional."""
+    for line in requires("robotmcqa") or ():
+        requirement = Requirement(line)
+        extra = next(
+            (
+                name
+                for name in ("dev",)
+                if requirement.marker and requirement.marker.evaluate({"extra": name})
+            ),
+            None,
+        )
+        what = f"{requirement.name} {requirement.specifier}" + (f" ({extra})" if extra else "")
+        remedy = f"pip install 'robotmcqa[{extra}]'" if extra else f"pip install '{line}'"
+        absent: Literal["missing", "optional"] = "optional" if extra else "missing"
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            yield Finding(what, absent, "not installed", remedy)
+            continue
+        fits = requirement.specifier.contains(found, prereleases=True)
+        yield Finding(what, "ok" if fits else absent, found, "" if fits else remedy)
+
+
+def _sources() -> Iterator[Finding]:
+    for scheme in sorted(SCHEMES):
+        yield Finding(f"source {scheme}:", "ok", "built in")
+    for plugin in entry_points(group="robotmcqa.sources"):
+        yield Finding(f"source {plugin.name}:", "ok", plugin.value)
