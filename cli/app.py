@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
-from . import doctor, extract, show, tasks, validate
-from .output import complain
+VERBS = {
+    "extract": "Make a data set of questions from demonstrations.",
+    "validate": "Check a data set, every row: schema, meaning, hashes.",
+    "show": "Write a page of sampled items; print counts.",
+    "tasks": "List the tasks of a source, with their variations and demos.",
+    "doctor": "Say what is installed, what is missing, and how to get it.",
+}
+"""Verb -> its line in the help. Each is a function of its name in a file of its name."""
 
-app = typer.Typer(
-    name="robotmcqa",
-    help="Robot demonstrations to multiple-choice questions, after Robot-R1.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help answers in half the time
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
 
-for verb in (extract.extract, validate.validate, show.show, tasks.tasks, doctor.doctor):
-    app.command()(verb)
+def build_app(arguments: Sequence[str]) -> typer.Typer:
+    """The app for one command line.
+
+    Only the verbs that ``arguments`` name are loaded; the others stand in the help by their line.
+    Reading thirty options of a verb that nobody asked for is what makes a help slow.
+    """
+    app = typer.Typer(
+        name="robotmcqa",
+        no_args_is_help=True,
+        rich_markup_mode=None,  # plain help answers in half the time
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_root)
+    completing = "_ROBOTMCQA_COMPLETE" in os.environ
+    for verb, line in VERBS.items():
+        if completing or verb in arguments:
+            app.command(verb)(_load(verb))
+        else:
+            app.command(verb, help=line)(_not_loaded)
+    return app
+
+
+def _load(verb: str) -> Callable[..., Any]:
+    function: Callable[..., Any] = getattr(import_module(f".{verb}", __package__), verb)
+    return function
+
+
+def _not_loaded() -> None:
+    """Stands for a verb that the command line does not name, so it cannot be called."""
 
 
 def _version(wanted: bool) -> None:
@@ -31,7 +60,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool,
@@ -48,21 +76,23 @@ def _root(
 
 def main() -> None:
     """Entry point of the ``robotmcqa`` command."""
-    # Imported here: the help does without.
-    from robotmcqa.errors import DataError, RobotMCQAError, UsageError
-
     try:
-        app()
-    except UsageError as error:
-        complain(error)
-        sys.exit(2)
-    except DataError as error:
-        complain(error)
-        sys.exit(3)
-    except RobotMCQAError as error:
-        complain(error)
-        sys.exit(1)
+        build_app(sys.argv[1:])()
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no message, and none at exit either.
-        sys.stdout = None
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)
+    except Exception as error:
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: Exception) -> int:
+    """Say what went wrong; a bug of ours shows its trace."""
+    from robotmcqa.errors import DataError, RobotMCQAError, UsageError
+
+    from .output import complain
+
+    if not isinstance(error, RobotMCQAError):
+        raise error
+    complain(error)
+    return 2 if isinstance(error, UsageError) else 3 if isinstance(error, DataError) else 1

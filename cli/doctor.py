@@ -14,8 +14,8 @@ def doctor(
 
     Exit code 3 when something that robotmcqa needs is missing.
 
+    \b
     Example:
-
       robotmcqa doctor
     """
     from robotmcqa.diagnosis import diagnose

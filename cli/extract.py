@@ -103,14 +103,11 @@ def extract(
 ) -> None:
     """Make a data set of questions from demonstrations.
 
+    \b
     Examples:
-
       robotmcqa extract --source rlbench:/data/demos
-
       robotmcqa extract --source rlbench:/data/demos --task open_drawer --camera wrist
-
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
-
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
     """
     from robotmcqa.extraction import extract as run

@@ -13,7 +13,7 @@ MOST_LABELS = 12
 
 
 def show(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="The data set.")] = DEFAULT_OUT,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The data set.")] = DEFAULT_OUT,
     out: Annotated[
         Path | None, typer.Option(help="The page to write. [default: DIR.html beside DIR]")
     ] = None,
@@ -32,12 +32,13 @@ def show(
         bool, typer.Option("--json", help="Print the counts as JSON; no page is written.")
     ] = False,
 ) -> None:
-    """Write a page with sampled items, their pictures and where their options lie; print counts.
+    """Write a page of sampled items; print counts.
 
+    The page is one HTML file: pictures, prompts, and maps of where the options lie.
+
+    \b
     Examples:
-
       robotmcqa show
-
       robotmcqa show my-dataset --family motion --limit 60 --out motion.html
     """
     from robotmcqa.dataset import Dataset

@@ -16,8 +16,8 @@ def tasks(
 ) -> None:
     """List the tasks of a source, with their variations and demos.
 
+    \b
     Example:
-
       robotmcqa tasks --source rlbench:/data/demos
     """
     from robotmcqa.errors import SourceError

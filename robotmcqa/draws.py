@@ -44,8 +44,8 @@ class Draws:
 
     def below(self, n: int) -> int:
         """Uniform in ``0 .. n-1``, exactly: words past the last whole multiple are rejected."""
-        if n < 1:
-            raise ValueError(f"below() needs n >= 1, got {n}")
+        if not 1 <= n <= _WORD:
+            raise ValueError(f"below() needs n from 1 to 2**64, got {n}")
         limit = _WORD - _WORD % n
         word = self.word()
         while word >= limit:

@@ -9,9 +9,11 @@ is the last one. Two other rules stand beside it; :data:`RULES` is the table, an
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from operator import index
 from typing import cast
 
 import numpy as np
@@ -42,6 +44,10 @@ class ArmRule:
     cooldown: int = 4
     merge: bool = True
 
+    def __post_init__(self) -> None:
+        if self.cooldown < 0:
+            raise UsageError(f"a cooldown of {self.cooldown} frames", "0 or more")
+
     def __call__(self, demo: Demo) -> list[int]:
         """Keyframe indices, ascending.
 
@@ -61,24 +67,22 @@ class ArmRule:
         keyframe[-1] = True
         if frames >= 5:
             # Candidates are the frames 2 .. N-3; each row below is about those frames.
-            velocities = demo.joint_velocities[2:-2]
-            calm = (velocities <= self.threshold).all(axis=1)
-            calm &= (velocities >= -self.threshold).all(axis=1)
+            calm = (np.abs(demo.joint_velocities[2:-2]) <= self.threshold).all(axis=1)
             calm &= ~(changed[:-3] | changed[1:-2] | changed[2:-1])
-            keyframe[self._after_cooldown(np.flatnonzero(calm) + 2)] = True
+            keyframe[self._after_cooldown(np.flatnonzero(calm).tolist())] = True
         found: list[int] = np.flatnonzero(keyframe).tolist()
         if self.merge and len(found) > 1 and found[-1] == found[-2] + 1:
             del found[-2]
         return found
 
-    def _after_cooldown(self, calm: np.ndarray) -> list[int]:
-        """First calm frame, then always the next one outside the cooldown of the last."""
+    def _after_cooldown(self, calm: list[int]) -> list[int]:
+        """First calm candidate, then always the next one outside the cooldown of the last."""
         stops: list[int] = []
         at = 0
         while at < len(calm):
-            stop = int(calm[at])
-            stops.append(stop)
-            at = int(calm.searchsorted(stop + self.cooldown + 1))
+            stop = calm[at]
+            stops.append(stop + 2)  # candidates count from frame 2
+            at = bisect_left(calm, stop + self.cooldown + 1, at)
         return stops
 
     def __str__(self) -> str:
@@ -138,7 +142,7 @@ def _own_rule(path: str) -> KeyframeRule:
     module, _, attribute = path.partition(":")
     try:
         rule = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UsageError(
             f"--keyframes {path}: {error}", "name an importable function as module:function"
         ) from None
@@ -155,10 +159,14 @@ def find_keyframes(demo: Demo, rule: KeyframeRule | None = None) -> list[int]:
     Raises:
         DemoError: the rule found nothing usable, or needs a field that the demo lacks.
     """
-    found = (rule or ArmRule())(demo)
+    answer = (rule or ArmRule())(demo)
+    remedy = "a rule returns ascending, distinct frame numbers from 1 to the last frame"
+    try:
+        found = [index(frame) for frame in answer]  # numpy integers become plain ones
+    except TypeError as error:
+        raise DemoError(f"the keyframe rule gave no list of integers: {error}", remedy) from None
     if not found or found != sorted(set(found)) or found[0] < 1 or found[-1] >= len(demo):
         raise DemoError(
-            f"the keyframe rule gave {found[:8]} for a demo of {len(demo)} frames",
-            "a rule returns ascending, distinct frame numbers from 1 to the last frame",
+            f"the keyframe rule gave {found[:8]} for a demo of {len(demo)} frames", remedy
         )
     return found

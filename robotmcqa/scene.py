@@ -128,6 +128,7 @@ def scene_from_document(document: Any, where: str) -> SceneMetadata:
         )
         for name, axis in sorted(document["axes"].items())
     )
+    _refuse_equal_words((x, y, z), where)
     size = document["gripper"]["size"]
     return SceneMetadata(
         name=document["name"],
@@ -146,6 +147,20 @@ def scene_from_document(document: Any, where: str) -> SceneMetadata:
     )
 
 
+def _refuse_equal_words(axes: tuple[Axis, ...], where: str) -> None:
+    """Two directions with one word would make two different motion labels read the same."""
+    seen: dict[str, str] = {}
+    for axis in axes:
+        for side, word in (("plus", axis.plus_word), ("minus", axis.minus_word)):
+            place = f"axes.{axis.name}.{side}.word"
+            first = seen.setdefault(word, place)
+            if first != place:
+                raise SceneError(
+                    f"{where}: {place}: '{word}' already stands in {first}",
+                    "give each of the six directions a word of its own",
+                )
+
+
 def load_scene(path: Path) -> SceneMetadata:
     """A user's own scene.
 
@@ -154,9 +169,10 @@ def load_scene(path: Path) -> SceneMetadata:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
     except OSError as error:
         raise SceneError(f"{path}: {error.strerror}", "--metadata takes a JSON file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SceneError(f"{path}: not JSON: {error}", "--metadata takes a JSON file") from None
     return scene_from_document(document, str(path))
 

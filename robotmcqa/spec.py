@@ -121,7 +121,7 @@ class Spec:
             "keyframes": self.keyframes,
             "cameras": list(self.cameras),
             "seed": self.seed,
-            "test_fraction": self.test_fraction,
+            "test_fraction": float(self.test_fraction),
             "scene": _hash(dict(self.scene.document)),
             "templates": {name: _hash(text) for name, text in sorted(self.templates.items())},
         }

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from types import TracebackType
 from typing import Any
 
 from jinja2 import (
@@ -89,6 +90,7 @@ class Prompter:
             except TemplateError as error:
                 raise _at_fault(family, error) from None
         self._always = always
+        self._own = frozenset(spec.templates)
 
     def render(
         self, family: str, instruction: str, state: str | None, options: Sequence[str]
@@ -105,15 +107,27 @@ class Prompter:
                 state=state,
                 options=list(zip(LETTERS, options, strict=False)),
             )
-        except (TemplateError, TypeError) as error:
-            raise _at_fault(family, error) from None
+        except Exception as error:  # a template of the user's can fail in any way Python can
+            if family in self._own:
+                raise _at_fault(family, error) from None
+            raise
 
 
 def _at_fault(family: str, error: Exception) -> errors.TemplateError:
-    line = getattr(error, "lineno", None)
+    line = getattr(error, "lineno", None) or _line_in_template(error.__traceback__)
     where = f"template of '{family}'" + (f", line {line}" if line else "")
     return errors.TemplateError(
         f"{where}: {error}",
-        "a template may use instruction, scene, cameras, state and options; "
-        "robotmcqa/questions/templates/ shows three",
+        "a template may use instruction, state, options, world, axes, pictures, scene, robot and "
+        "cameras; robotmcqa/questions/templates/ shows three",
     )
+
+
+def _line_in_template(trace: TracebackType | None) -> int | None:
+    """Where in a template an error of its rendering began: Jinja puts its lines into the trace."""
+    line = None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from robotmcqa.demo import Demo, FloatArray
-from robotmcqa.errors import DemoError, SourceError
+from robotmcqa.errors import DemoError, ForbiddenPickle, SourceError
 from robotmcqa.png import png_problem
 from robotmcqa.sources import DemoRef, Selection
 from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle, stack
@@ -112,21 +112,29 @@ class RLBenchSource:
     def broken_files(self, ref: DemoRef, cameras: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         folder = Path(ref.locator)
         broken = []
+        frames = 0
         try:
-            read_pickle(_read(folder / LOW_DIM))
+            frames = len(_observations(folder / LOW_DIM))
         except DemoError as error:
-            broken.append((f"{ref.name}/{LOW_DIM}", error.what))
+            broken.append((f"{ref.name}/{LOW_DIM}", error.what.removeprefix(f"{LOW_DIM}: ")))
         for camera in cameras:
-            for picture in _numbered(folder / f"{camera}_rgb", _PICTURE):
-                problem = png_problem(picture.read_bytes())
-                if problem:
-                    broken.append((f"{ref.name}/{camera}_rgb/{picture.name}", problem))
+            pictures = folder / f"{camera}_rgb"
+            if pictures.is_dir():
+                broken += [
+                    (f"{ref.name}/{camera}_rgb/{name}", problem)
+                    for name, problem in _broken_pictures(pictures, frames)
+                ]
         return tuple(broken)
 
     def _variations(self) -> Iterator[tuple[str, Path]]:
         """(task, folder that holds ``episodes``) for every variation, at whichever depth."""
         here = Path(self.path)
-        if (here / LOW_DIM).exists() or _EPISODE.fullmatch(here.name):
+        if (here / LOW_DIM).exists() and not _EPISODE.fullmatch(here.name):
+            raise SourceError(
+                f"{here} holds a demo, but nothing tells its task",
+                "RLBench's layout is ROOT/<task>/variation<N>/episodes/episode<K>",
+            )
+        if _EPISODE.fullmatch(here.name):
             here = here.parent.parent
         if (here / "episodes").is_dir():
             yield here.parent.name, here
@@ -162,7 +170,7 @@ def _load(ref: DemoRef) -> Demo:
         variation=_variation(folder, ref),
         instructions=_instructions(folder, ref.task, notes),
         gripper_pose=_needed(columns, "gripper_pose"),
-        gripper_open=_needed(columns, "gripper_open").reshape(len(observations)),
+        gripper_open=_one_per_frame(_needed(columns, "gripper_open")),
         joint_velocities=columns["joint_velocities"],
         joint_positions=columns["joint_positions"],
         images=_images(folder),
@@ -175,6 +183,11 @@ def _needed(columns: Mapping[str, FloatArray | None], name: str) -> FloatArray:
     if column is None:
         raise DemoError(f"{LOW_DIM}: no {name}", "record the demo with all low-dim state")
     return column
+
+
+def _one_per_frame(column: FloatArray) -> FloatArray:
+    """``(N,)`` out of ``(N,)`` or ``(N, 1)``; another shape is the demo's to complain about."""
+    return column[:, 0] if column.ndim == 2 and column.shape[1] == 1 else column
 
 
 @contextmanager
@@ -239,31 +252,35 @@ def _read(path: Path) -> bytes:
         raise DemoError(f"{path.name}: {error.strerror}", "check its permissions") from None
 
 
+def _unpickled(path: Path) -> Any:
+    """What a pickle holds; errors name the file."""
+    data = _read(path)
+    try:
+        return read_pickle(data)
+    except DemoError as error:
+        raise type(error)(f"{path.name}: {error.what}", error.remedy) from None
+
+
 def _stored_variation(folder: Path) -> int | None:
     """What ``variation_number.pkl`` says; None if it is missing or says no number."""
     try:
-        stored = read_pickle(_read(folder / VARIATION_NUMBER))
+        stored = _unpickled(folder / VARIATION_NUMBER)
     except DemoError:
         return None
-    return stored if isinstance(stored, int) and stored >= 0 else None
+    return stored if type(stored) is int and 0 <= stored < 2**31 else None
 
 
 def _variation(folder: Path, ref: DemoRef) -> int:
     """The folder's name or ``variation_number.pkl``; never the demo's own, which is often 0."""
     if ref.variation is not None:
         return ref.variation
-    read_pickle(_read(folder / VARIATION_NUMBER))  # names what is wrong with it
+    _unpickled(folder / VARIATION_NUMBER)  # names what is wrong with it
     raise DemoError(f"{VARIATION_NUMBER} holds no number", "write the variation number into it")
 
 
 def _observations(path: Path) -> Sequence[StoredObservation]:
     """The frames in ``low_dim_obs.pkl``: of a Demo, or of a bare list as old sets have it."""
-    try:
-        stored = read_pickle(_read(path))
-    except DemoError as error:
-        if error.what.startswith(path.name):
-            raise
-        raise type(error)(f"{path.name}: {error.what}", error.remedy) from None
+    stored = _unpickled(path)
     frames = getattr(stored, "_observations", stored)
     if not isinstance(frames, list) or not all(
         isinstance(frame, StoredObservation) for frame in frames
@@ -295,23 +312,51 @@ def _instructions(folder: Path, task: str, notes: list[str]) -> tuple[str, ...]:
     path = folder / DESCRIPTIONS
     if not path.exists():
         path = folder.parent.parent / DESCRIPTIONS
+    stored, problem = None, "holds no descriptions"
     try:
-        stored = read_pickle(_read(path))
+        stored = _unpickled(path)
+    except ForbiddenPickle:
+        raise  # whoever booby-traps a file beside a demo is not to be trusted with the demo
     except DemoError as error:
-        stored, problem = None, error.what
-    else:
-        problem = "it holds no descriptions"
+        problem = error.what.removeprefix(DESCRIPTIONS).lstrip(": ")
     if isinstance(stored, tuple) and stored and isinstance(stored[0], list):
         stored = stored[0]  # some sets save (descriptions, count)
     if isinstance(stored, str):
         stored = [stored]
     if isinstance(stored, list):
-        texts = tuple(text.strip() for text in stored if isinstance(text, str) and text.strip())
+        texts = tuple(text.strip() for text in stored if _is_text(text))
         if texts:
             return texts
     words = task.replace("_", " ").strip()
     notes.append(f"{DESCRIPTIONS}: {problem}; the task's name stands in: '{words}'")
     return (words,)
+
+
+def _is_text(value: Any) -> bool:
+    """A string with something in it that can be written down: a lone surrogate cannot."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _broken_pictures(folder: Path, frames: int) -> Iterator[tuple[str, str]]:
+    """Name and cause of each broken or missing picture of ``frames``, and of any beyond them."""
+    there = {path.name: path for path in _numbered(folder, _PICTURE)}
+    wanted = [f"{frame}.png" for frame in range(frames)]
+    for name in [*wanted, *(name for name in there if name not in set(wanted))]:
+        if name not in there:
+            yield name, "missing"
+            continue
+        try:
+            problem = png_problem(there[name].read_bytes())
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+        if problem:
+            yield name, problem
 
 
 def _images(folder: Path) -> Mapping[str, Any]:

@@ -12,7 +12,10 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Mapping, Sequence
+import resource
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,12 +85,27 @@ class _StoredScalar(StoredArray):
 
 
 class _StoredBuffer(StoredArray):
-    """``numpy.core.numeric._frombuffer``, which protocol 5 uses."""
+    """``numpy.core.numeric._frombuffer``, which protocol 5 uses.
+
+    ``axis_order`` permutes axes of arrays that are in neither C nor Fortran order; no field that
+    is read here ever is.
+    """
 
     __slots__ = ()
 
-    def __init__(self, data: Any, dtype: Any, shape: Any, order: Any = "C") -> None:
-        self.state = (1, shape, dtype, order == "F", data)
+    def __init__(
+        self, data: Any, dtype: Any, shape: Any, order: Any = "C", axis_order: Any = None
+    ) -> None:
+        self.state = (1, shape, dtype, order == "F", data) if order in ("C", "F") else None
+
+
+class _Latin1Bytes(metaclass=_Sealed):
+    """``_codecs.encode(text, "latin1")``: how protocol 2 stores bytes."""
+
+    def __new__(cls, text: Any, encoding: Any = None) -> bytes:  # type: ignore[misc]
+        if not isinstance(text, str) or encoding != "latin1":
+            raise DemoError("bytes in an encoding other than latin1")
+        return text.encode("latin1")
 
 
 class _NdarrayType(metaclass=_Sealed):
@@ -102,6 +120,7 @@ _ALLOWED: Mapping[tuple[str, str], Any] = {
     # numpy 1 and numpy 2 name the same functions differently.
     ("numpy.core.multiarray", "_reconstruct"): StoredArray,
     ("numpy._core.multiarray", "_reconstruct"): StoredArray,
+    ("_codecs", "encode"): _Latin1Bytes,
     ("numpy.core.multiarray", "scalar"): _StoredScalar,
     ("numpy._core.multiarray", "scalar"): _StoredScalar,
     ("numpy.core.numeric", "_frombuffer"): _StoredBuffer,
@@ -129,6 +148,31 @@ class _Reader(pickle.Unpickler):
         )
 
 
+_SPARE_MEMORY = 128 << 20
+
+
+@contextmanager
+def _memory_bounded(more: int) -> Iterator[None]:
+    """Let this process ask for so many more bytes at most (Linux; elsewhere there is no bound).
+
+    Eight bytes of pickle are enough to have the unpickler make a table of 64 GiB.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bound = pages * resource.getpagesize() + more
+    if soft != resource.RLIM_INFINITY:
+        bound = min(bound, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 def read_pickle(data: bytes) -> Any:
     """What a pickle of RLBench's holds, with stand-ins for its classes.
 
@@ -139,7 +183,8 @@ def read_pickle(data: bytes) -> Any:
     if not data:
         raise DemoError("empty file", "copy or record this demo again")
     try:
-        return _Reader(io.BytesIO(data)).load()
+        with _memory_bounded(_SPARE_MEMORY + 64 * len(data)):
+            return _Reader(io.BytesIO(data)).load()
     except ForbiddenPickle:
         raise
     # A damaged pickle can fail in any way its opcodes can; all of them mean the same to the user.
@@ -162,9 +207,12 @@ def array(stored: Any) -> np.ndarray:
     if isinstance(stored, StoredArray):
         return _checked(stored.state)
     values = stored if isinstance(stored, (list, tuple)) else (stored,)
-    if all(isinstance(value, (bool, int, float)) for value in values):
+    if not all(isinstance(value, (bool, int, float)) for value in values):
+        raise DemoError(f"{type(stored).__name__} where an array of numbers is expected")
+    try:
         return np.asarray(stored, dtype=np.float64)
-    raise DemoError(f"{type(stored).__name__} where an array of numbers is expected")
+    except OverflowError:
+        raise DemoError("an integer too large for an array of numbers") from None
 
 
 def stack(stored: Sequence[Any]) -> np.ndarray:
@@ -176,13 +224,9 @@ def stack(stored: Sequence[Any]) -> np.ndarray:
     first = stored[0]
     if isinstance(first, StoredArray):
         whole = _checked(first.state)
-        header, size = first.state[:4], len(first.state[4])
-        # A demo's arrays share one header, down to the same dtype object: check it once.
-        parts = [
-            one.state[4]
-            for one in stored
-            if type(one) is StoredArray and one.state[:4] == header and len(one.state[4]) == size
-        ]
+        _, shape, dtype, _, data = first.state
+        # A demo's arrays mostly share one header, down to the same dtype object: check it once.
+        parts = [one.state[4] for one in stored if _has_header(one, shape, dtype, len(data))]
         if len(parts) == len(stored) and whole.flags.c_contiguous:
             return np.frombuffer(b"".join(parts), whole.dtype).reshape(len(parts), *whole.shape)
     arrays = [array(one) for one in stored]
@@ -192,17 +236,48 @@ def stack(stored: Sequence[Any]) -> np.ndarray:
     return np.stack(arrays)
 
 
+def _has_header(one: Any, shape: tuple[int, ...], dtype: StoredType, size: int) -> bool:
+    """Whether an array is stored in C order with just this shape, type and number of bytes."""
+    if type(one) is not StoredArray or type(one.state) is not tuple or len(one.state) != 5:
+        return False
+    _, its_shape, its_dtype, fortran, data = one.state
+    return (
+        its_dtype is dtype
+        and fortran is False
+        and type(data) is bytes
+        and len(data) == size
+        and _is_shape(its_shape)
+        and its_shape == shape
+    )
+
+
+def _is_shape(shape: Any) -> bool:
+    return type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape)
+
+
 def _checked(state: Any) -> np.ndarray:
-    try:
-        _, shape, dtype, fortran, data = state
-        kind = dtype.arguments[0]
-        order = dtype.state[1] if dtype.state else "|"
-        if kind not in _NUMBERS or order not in ("<", ">", "|", "="):
-            raise DemoError(f"an array of type {kind!r} where numbers are expected")
-        real = np.dtype(f"{'<' if order == '=' else order}{kind}")
-        whole = isinstance(shape, tuple) and all(isinstance(n, int) and n >= 0 for n in shape)
-        if not whole or math.prod(shape) * real.itemsize != len(data):
-            raise DemoError(f"an array of shape {shape!r} with {len(data)} bytes")
-        return np.frombuffer(data, dtype=real).reshape(shape, order="F" if fortran else "C")
-    except (AttributeError, TypeError, ValueError, IndexError) as error:
-        raise DemoError(f"an array with a damaged header ({error})") from None
+    if type(state) is not tuple or len(state) != 5:
+        raise DemoError("an array with a damaged header")
+    _, shape, dtype, fortran, data = state
+    if not _is_shape(shape) or not isinstance(data, (bytes, bytearray)):
+        raise DemoError("an array with a damaged shape or without bytes")
+    real = _number_type(dtype)
+    if math.prod(shape) * real.itemsize != len(data):
+        raise DemoError(f"an array of shape {shape[:8]} with {len(data)} bytes")
+    if len(shape) > 8 or max(shape, default=0) > max(len(data), 1):
+        raise DemoError(f"an array of the impossible shape {shape[:8]}")
+    return np.frombuffer(data, dtype=real).reshape(shape, order="F" if fortran is True else "C")
+
+
+def _is_pair(state: Any) -> bool:
+    return type(state) is tuple and len(state) > 1
+
+
+def _number_type(stored: Any) -> np.dtype[Any]:
+    if isinstance(stored, StoredType) and stored.arguments:
+        kind, state = stored.arguments[0], stored.state
+        # (version, byte order, ...); numpy leaves it out for types of a single byte
+        order = "|" if state is None else state[1] if _is_pair(state) else None
+        if isinstance(kind, str) and kind in _NUMBERS and order in ("<", ">", "|", "="):
+            return np.dtype(f"{'<' if order == '=' else order}{kind}")
+    raise DemoError("an array of something else than numbers")

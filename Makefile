@@ -1,0 +1,41 @@
+# Each of these alone is enough on a fresh machine with Python 3.11 or later and the package registries.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: demo test test-slow bench check clean
+
+# Synthetic demos in RLBench's layout, questions about them, a check, and a page to look at.
+demo: $(VENV)/ready
+	$(BIN)/python -m tests.factory $(DEMO)/rlbench
+	$(BIN)/robotmcqa extract --source rlbench:$(DEMO)/rlbench --out $(DEMO)/dataset --overwrite
+	$(BIN)/robotmcqa validate $(DEMO)/dataset
+	$(BIN)/robotmcqa show $(DEMO)/dataset
+	@echo
+	@echo "Open $(DEMO)/dataset.html in a browser. The data set is $(DEMO)/dataset."
+
+test: check
+	$(BIN)/python -m pytest
+
+# What takes minutes.
+test-slow: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow
+
+# A table of ratios; on real demos if ROBOTMCQA_RLBENCH_DATA names their folder.
+bench: $(VENV)/ready
+	$(BIN)/python -m tests.benchmarks
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info

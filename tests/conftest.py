@@ -1,0 +1,114 @@
+"""What the tests share: demos, a data set made of them, and the command line as a process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.factory import write_demos
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+"""``robotmcqa(*arguments)``, run to its end."""
+
+Row = dict[str, Any]
+
+SCRIPT = Path(sys.executable).with_name("robotmcqa")
+TASKS = ("pick_up_block", "push_button", "reach_target")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow tests and benchmarks run only when ``-m`` names them."""
+    asked = config.getoption("markexpr") or ""
+    for item in items:
+        for mark in ("slow", "bench"):
+            if mark in item.keywords and mark not in asked:
+                item.add_marker(pytest.mark.skip(reason=f"{mark}: runs with -m {mark}"))
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below a folder with its SHA-256."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def rows_of(folder: Path, *splits: str) -> list[Row]:
+    """Rows as they lie in the parquet files, read without robotmcqa."""
+    found: list[Row] = []
+    for split in splits or ("train", "test"):
+        for shard in sorted(folder.glob(f"data/{split}-*.parquet")):
+            found.extend(pq.ParquetFile(shard).read().to_pylist())
+    return found
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """That of a plain terminal; no setting of the tester's own gets in the way."""
+    kept = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
+    return kept | {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"} | changes
+
+
+@pytest.fixture(scope="session")
+def robotmcqa(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The installed command, run in an empty folder unless ``cwd`` says otherwise."""
+    elsewhere = tmp_path_factory.mktemp("cwd")
+
+    def run(
+        *arguments: object, cwd: Path = elsewhere, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(SCRIPT), *map(str, arguments)],
+            cwd=cwd,
+            env=environment(**(env or {})),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tasks of four episodes in two variations, seen by two cameras. Read only."""
+    folder = tmp_path_factory.mktemp("demos")
+    write_demos(
+        folder, dict.fromkeys(TASKS, 4), variations=2, size=64, cameras=("front", "overhead")
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def many_demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One task of fourteen episodes without pictures: enough for the law ``matched``. Read only."""
+    folder = tmp_path_factory.mktemp("many")
+    write_demos(folder, {"reach_target": 14}, cameras=())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(demos: Path, robotmcqa: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``robotmcqa extract`` makes of ``demos`` by default. Read only."""
+    out = tmp_path_factory.mktemp("dataset") / "questions"
+    done = robotmcqa("extract", "--source", f"rlbench:{demos}", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def rlbench_data() -> Path:
+    """Demos that RLBench itself has recorded, where the tester has some."""
+    folder = os.environ.get("ROBOTMCQA_RLBENCH_DATA")
+    if not folder:
+        pytest.skip("ROBOTMCQA_RLBENCH_DATA does not name a folder of RLBench's own demos")
+    return Path(folder)

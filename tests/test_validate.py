@@ -1,0 +1,531 @@
+"""``validate``: a sound data set passes, and whatever is wrong with another is found and named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from robotmcqa import Spec, extract, open_source, validate
+from robotmcqa.errors import DatasetError
+from robotmcqa.sources import Selection
+from tests.conftest import Row, Run, rows_of
+
+Change = Callable[[list[Row]], None]
+
+
+@pytest.fixture
+def copy(dataset: Path, tmp_path: Path) -> Path:
+    """The data set, to be tampered with."""
+    folder = tmp_path / "copy"
+    shutil.copytree(dataset, folder)
+    return folder
+
+
+def shard(folder: Path, split: str = "train") -> Path:
+    return folder / f"data/{split}-00000.parquet"
+
+
+def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "meta/manifest.json"
+    document = json.loads(path.read_text("utf-8"))
+    change(document)
+    path.write_text(json.dumps(document), "utf-8")
+
+
+def sign(folder: Path) -> None:
+    """Make the manifest agree with the files, so that only their meaning is at fault."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        for file in manifest["files"]:
+            data = (folder / file["path"]).read_bytes()
+            file |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            if "rows" in file:
+                file["rows"] = pq.ParquetFile(folder / file["path"]).metadata.num_rows
+                manifest["splits"][file["split"]]["rows"] = file["rows"]
+
+    edit_manifest(folder, change)
+
+
+def rewrite(folder: Path, change: Change, split: str = "train") -> None:
+    """Change the rows of a shard behind the manifest's back, then sign it."""
+    path = shard(folder, split)
+    old = pq.ParquetFile(path).read()
+    rows = old.to_pylist()
+    change(rows)
+    pq.write_table(pa.Table.from_pylist(rows, schema=old.schema), path)
+    sign(folder)
+
+
+def first(rows: list[Row], family: str) -> Row:
+    return next(row for row in rows if row["family"] == family)
+
+
+def right(row: Row) -> int:
+    return "ABCD".index(row["answer"])
+
+
+def replace_option(row: Row, place: int, point: list[float]) -> None:
+    """Put another position in place of an option, everywhere the row tells it."""
+    text = "[" + ", ".join(f"{value:.3f}".rstrip("0").rstrip(".") for value in point) + "]"
+    row["question"] = row["question"].replace(row["options"][place], text)
+    row["options"][place] = text
+    row["distractors"][place - (place > right(row))] = point
+
+
+def set_options(row: Row, options: list[str]) -> None:
+    """Options in another order, in the prompt too."""
+    row["options"] = options
+    row["question"] = re.sub(
+        r"^\[\[([A-H])\]\] .+$",
+        lambda match: f"[[{match[1]}]] {options['ABCDEFGH'.index(match[1])]}",
+        row["question"],
+        flags=re.MULTILINE,
+    )
+
+
+# ---------------------------------------------------------------------------------------- sound
+
+
+def test_a_fresh_data_set_passes(robotmcqa: Run, dataset: Path) -> None:
+    done = robotmcqa("validate", dataset)
+    rows = rows_of(dataset)
+    pictures = {(row["episode"], row["frame"]) for row in rows}
+    assert done.returncode == 0, done.stdout
+    assert f"{len(rows)} rows and {len(pictures)} pictures are right" in done.stdout
+    assert validate(dataset).ok
+
+
+def test_the_json_report_of_a_sound_data_set(robotmcqa: Run, dataset: Path) -> None:
+    done = robotmcqa("validate", dataset, "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert report["ok"] is True
+    assert report["problems"] == []
+    assert report["rows"] == len(rows_of(dataset))
+    assert set(report["letter_p"]) == {"waypoint", "current_state", "motion"}
+    assert all(0 < p <= 1 for p in report["letter_p"].values())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Spec(cameras=(), format="open"),
+        Spec(cameras=(), distractors="near", state="withheld", choices=6),
+        Spec(cameras=(), dead_band=30, min_displacement=60, motion_state="shown"),
+        Spec(cameras=(), families=("motion",), templates={"motion": "{{ options }}"}),
+        Spec(cameras=("overhead", "front"), stride=40, test_fraction=0.0),
+    ],
+    ids=["open", "near", "dead band", "template", "cameras"],
+)
+def test_every_kind_of_data_set_passes(demos: Path, tmp_path: Path, spec: Spec) -> None:
+    extract(open_source(f"rlbench:{demos}"), spec, tmp_path / "out")
+    report = validate(tmp_path / "out")
+    assert report.problems == []
+    assert report.rows > 0
+
+
+def test_rewriting_alone_does_no_harm(copy: Path) -> None:
+    """What the tests below find is their tampering, not the rewriting."""
+    rewrite(copy, lambda rows: None)
+    assert validate(copy).problems == []
+
+
+# ------------------------------------------------------------------------------------- tampering
+
+
+def wrong_letter(rows: list[Row]) -> None:
+    row = rows[0]
+    row["answer"] = "ABCD"[right(row) - 1]
+
+
+def letter_without_option(rows: list[Row]) -> None:
+    rows[0]["answer"] = "H"
+
+
+def swapped_options(rows: list[Row]) -> None:
+    row = rows[0]
+    options = list(row["options"])
+    place = right(row)
+    options[place], options[place - 1] = options[place - 1], options[place]
+    set_options(row, options)
+
+
+def swapped_in_the_prompt_alone(rows: list[Row]) -> None:
+    """Whoever reads the prompt is told another letter for the right option."""
+    row, options = rows[0], list(rows[0]["options"])
+    place = right(row)
+    swapped = list(options)
+    swapped[place], swapped[place - 1] = options[place - 1], options[place]
+    set_options(row, swapped)
+    row["options"] = options
+
+
+def swapped_wrong_options(rows: list[Row]) -> None:
+    row = rows[0]
+    options = list(row["options"])
+    one, other = [place for place in range(4) if place != right(row)][:2]
+    options[one], options[other] = options[other], options[one]
+    set_options(row, options)
+
+
+def too_close(rows: list[Row]) -> None:
+    row = rows[0]
+    x, y, z = (round(value, 3) for value in row["target"][:3])
+    replace_option(row, (right(row) + 1) % 4, [x, y, round(z + 0.01, 3)])
+
+
+def outside_the_box(rows: list[Row]) -> None:
+    replace_option(rows[0], (right(rows[0]) + 1) % 4, [0.1, 0.1, 2.0])
+
+
+def wrong_motion(rows: list[Row]) -> None:
+    rows[0]["motion"] = "move up" if rows[0]["motion"] != "move up" else "move down"
+
+
+def no_neighbour(rows: list[Row]) -> None:
+    row = first(rows, "motion")
+    label = row["options"][right(row)]
+    far = "move backward" if "forward" in label else "move forward"
+    options = list(row["options"])
+    options[(right(row) + 1) % 4] = f"{far}, slightly move left, and slightly move down"
+    if options[(right(row) + 1) % 4] in row["options"]:
+        raise AssertionError("this is an option already")
+    set_options(row, options)
+
+
+def broken_picture(rows: list[Row]) -> None:
+    data = rows[0]["images"][0]["bytes"]
+    rows[0]["images"][0]["bytes"] = data[: len(data) // 2]
+
+
+def not_a_picture(rows: list[Row]) -> None:
+    rows[0]["images"][0]["bytes"] = b"GIF89a..."
+
+
+def no_picture(rows: list[Row]) -> None:
+    rows[0]["images"] = []
+
+
+def duplicate(rows: list[Row]) -> None:
+    rows.insert(1, rows[0])
+
+
+def unsorted(rows: list[Row]) -> None:
+    rows[0], rows[1] = rows[1], rows[0]
+
+
+def other_target(rows: list[Row]) -> None:
+    row = first(rows, "waypoint")
+    row["target"][1] += 0.1
+
+
+def other_state(rows: list[Row]) -> None:
+    """The prompt states a position that the row does not record."""
+    row = first(rows, "waypoint")
+    row["state"][0] += 0.002
+
+
+def not_finite(rows: list[Row]) -> None:
+    rows[0]["state"][2] = float("nan")
+
+
+def other_id(rows: list[Row]) -> None:
+    rows[0]["id"] = rows[0]["id"].replace("-0000-", "-0010-")
+
+
+def target_in_the_past(rows: list[Row]) -> None:
+    row = next(row for row in rows if row["frame"] == 10)
+    row["keyframe"] = 10
+
+
+def other_law(rows: list[Row]) -> None:
+    rows[0]["spec"]["law"] = "near"
+
+
+def other_spec(rows: list[Row]) -> None:
+    rows[0]["spec"]["digest"] = "0" * 16
+
+
+def option_missing_from_the_prompt(rows: list[Row]) -> None:
+    row = rows[0]
+    row["question"] = row["question"].replace(row["options"][2], "[0, 0, 1]")
+
+
+def fewer_options(rows: list[Row]) -> None:
+    row = rows[0]
+    gone = (right(row) + 1) % 4
+    letter = row["options"][right(row)]
+    del row["distractors"][gone - (gone > right(row))]
+    del row["options"][gone]
+    row["answer"] = "ABC"[row["options"].index(letter)]
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (wrong_letter, "is not option"),
+        (letter_without_option, "is not option H"),
+        (swapped_options, "is not option"),
+        (swapped_in_the_prompt_alone, "prompt"),
+        (swapped_wrong_options, "the distractors are not the wrong options"),
+        (too_close, "closer than 0.05 m"),
+        (outside_the_box, "outside the valid box"),
+        (wrong_motion, "is not the movement from state to target"),
+        (no_neighbour, "is no neighbour of"),
+        (broken_picture, "does not decode"),
+        (not_a_picture, "does not decode"),
+        (no_picture, "0 pictures"),
+        (duplicate, "there twice"),
+        (unsorted, "out of order"),
+        (other_target, "the answer is"),
+        (other_state, "current position"),
+        (not_finite, "state"),
+        (other_id, "id does not fit"),
+        (target_in_the_past, "does not come after frame 10"),
+        (other_law, "law 'near'"),
+        (other_spec, "another spec"),
+        (option_missing_from_the_prompt, "is not in the prompt"),
+        (fewer_options, "3 options"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_tampered_row_is_found_and_named(copy: Path, change: Change, what: str) -> None:
+    before = {row["id"]: row for row in rows_of(copy)}
+    rewrite(copy, change)
+    after = rows_of(copy)
+    report = validate(copy)
+    assert not report.ok
+    assert what in " ".join(problem.what for problem in report.problems)
+    # Only what was changed is named; a NaN is never equal to itself.
+    touched = {row["id"] for row in after if repr(row) != repr(before.get(row["id"]))}
+    touched |= {row["id"] for row in after[:2]} if change in (duplicate, unsorted) else set()
+    assert {problem.where for problem in report.problems} <= touched
+
+
+def test_the_command_names_the_row_and_ends_with_3(robotmcqa: Run, copy: Path) -> None:
+    rewrite(copy, wrong_letter)
+    name = rows_of(copy)[0]["id"]
+    done = robotmcqa("validate", copy)
+    assert done.returncode == 3
+    assert f"{name}: the answer is" in done.stdout
+    assert "1 problems in" in done.stdout
+    told = robotmcqa("validate", copy, "--json")
+    assert told.returncode == 3
+    report = json.loads(told.stdout)
+    assert report["ok"] is False
+    assert [problem["where"] for problem in report["problems"]] == [name]
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["id", "family", "task", "episode", "question", "options", "answer", "state", "spec"],
+)
+def test_a_null_in_a_required_field_is_reported(copy: Path, column: str) -> None:
+    """Like any other problem: the report is whole, and says which field."""
+
+    def change(rows: list[Row]) -> None:
+        rows[3][column] = None
+
+    rewrite(copy, change)
+    report = json.loads(json.dumps(validate(copy).document()))
+    assert report["ok"] is False
+    assert report["rows"] == len(rows_of(copy))
+    (problem,) = [one for one in report["problems"] if one["what"].startswith("schema: ")]
+    assert column in problem["what"]
+
+
+def test_a_null_on_the_terminal(robotmcqa: Run, copy: Path) -> None:
+    def change(rows: list[Row]) -> None:
+        rows[3]["answer"] = None
+
+    rewrite(copy, change)
+    done = robotmcqa("validate", copy)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 3
+    assert "answer" in done.stdout
+
+
+def test_an_episode_in_both_splits_is_found(copy: Path) -> None:
+    episode = rows_of(copy, "test")[0]["episode"]
+
+    def change(rows: list[Row]) -> None:
+        leaked = [row for row in rows_of(copy, "test") if row["episode"] == episode]
+        rows.extend(leaked)
+        families = ("waypoint", "current_state", "motion")
+        rows.sort(
+            key=lambda row: (
+                row["task"],
+                row["variation"],
+                row["episode"],
+                row["frame"],
+                families.index(row["family"]),
+            )
+        )
+
+    rewrite(copy, change)
+    problems = validate(copy).problems
+    assert {problem.what for problem in problems} == {"its episode is in both splits"}
+    assert {problem.where.split("-")[0] for problem in problems} == {episode}
+
+
+def test_a_position_in_a_prompt_that_withholds_it_is_found(demos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    source = open_source(f"rlbench:{demos}")
+    extract(source, Spec(cameras=(), state="withheld"), out, Selection(tasks=("push_button",)))
+
+    def change(rows: list[Row]) -> None:
+        text = json.dumps([round(value, 3) for value in rows[0]["state"][:3]])
+        rows[0]["question"] = rows[0]["question"].replace(
+            "Question:", f"The gripper is now at {text}.\n\nQuestion:"
+        )
+
+    assert validate(out).ok
+    rewrite(out, change)
+    (problem,) = validate(out).problems
+    assert problem.where == rows_of(out)[0]["id"]
+    assert "withheld" in problem.what
+
+
+def test_always_the_same_letter_is_found(robotmcqa: Run, copy: Path) -> None:
+    """Every row is right by itself; only all of them together give the answer away."""
+
+    def change(rows: list[Row]) -> None:
+        for row in rows:
+            options = list(row["options"])
+            options.insert(0, options.pop(right(row)))
+            row["answer"] = "A"
+            set_options(row, options)
+
+    for split in ("train", "test"):
+        rewrite(copy, change, split)
+    done = robotmcqa("validate", copy, "--json")
+    assert done.returncode == 3
+    problems = json.loads(done.stdout)["problems"]
+    assert {one["where"] for one in problems} == {"waypoint", "current_state", "motion"}
+    assert all("not balanced" in one["what"] for one in problems)
+
+
+def test_a_column_too_few_is_an_error_with_a_remedy(robotmcqa: Run, copy: Path) -> None:
+    table = pq.ParquetFile(shard(copy)).read()
+    pq.write_table(table.drop_columns(["motion"]), shard(copy))
+    sign(copy)
+    done = robotmcqa("validate", copy)
+    assert done.returncode == 3
+    assert "motion" in done.stderr
+    assert "remedy:" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------ files
+
+
+def problems_named(robotmcqa: Run, folder: Path) -> list[str]:
+    done = robotmcqa("validate", folder, "--json")
+    assert done.returncode == 3, done.stderr
+    return [problem["where"] for problem in json.loads(done.stdout)["problems"]]
+
+
+def test_a_flipped_byte_is_found(robotmcqa: Run, copy: Path) -> None:
+    data = bytearray(shard(copy).read_bytes())
+    data[len(data) // 2] ^= 1
+    shard(copy).write_bytes(data)
+    assert problems_named(robotmcqa, copy) == ["data/train-00000.parquet"]
+
+
+def test_a_missing_shard_is_found(robotmcqa: Run, copy: Path) -> None:
+    shard(copy, "test").unlink()
+    assert problems_named(robotmcqa, copy) == ["data/test-00000.parquet"]
+
+
+def test_an_extra_shard_is_found(robotmcqa: Run, copy: Path) -> None:
+    """``datasets`` would load it with the others."""
+    shutil.copy(shard(copy), copy / "data/train-00001.parquet")
+    assert problems_named(robotmcqa, copy) == ["data/train-00001.parquet"]
+
+
+def test_fewer_rows_than_the_manifest_says_are_found(copy: Path) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["files"][0]["rows"] += 1
+
+    edit_manifest(copy, change)
+    (problem,) = validate(copy).problems
+    assert "the manifest says" in problem.what
+
+
+@pytest.mark.parametrize("name", ["failures.jsonl", "item.schema.json"])
+def test_a_missing_meta_file_is_found(robotmcqa: Run, copy: Path, name: str) -> None:
+    (copy / "meta" / name).unlink()
+    assert problems_named(robotmcqa, copy) == [f"meta/{name}"]
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "metadata.json"])
+@pytest.mark.parametrize("how", ["missing", "cut", "binary"])
+def test_without_a_readable_meta_file_nothing_can_be_checked(
+    robotmcqa: Run, copy: Path, name: str, how: str
+) -> None:
+    path = copy / "meta" / name
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:50] if how == "cut" else b"\xff\xfe\x00")
+    done = robotmcqa("validate", copy)
+    assert done.returncode == 3
+    assert name in done.stderr
+    assert "remedy: extract it again" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cut_manifest_is_named(robotmcqa: Run, copy: Path) -> None:
+    path = copy / "meta/manifest.json"
+    path.write_bytes(path.read_bytes()[:200])
+    done = robotmcqa("validate", copy)
+    assert done.returncode == 3
+    assert "manifest.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_manifest_that_points_outside_is_refused(copy: Path) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["files"][0]["path"] = "../../etc/passwd"
+
+    edit_manifest(copy, change)
+    with pytest.raises(DatasetError, match="files"):
+        validate(copy)
+
+
+@pytest.mark.parametrize("verb", ["validate", "show"])
+def test_no_data_set_at_all(robotmcqa: Run, tmp_path: Path, verb: str) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        done = robotmcqa(verb, folder)
+        assert done.returncode == 3
+        assert str(folder) in done.stderr
+        assert "remedy: robotmcqa extract" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["validate", "show"])
+def test_an_interrupted_extraction_is_not_a_data_set_yet(
+    robotmcqa: Run, demos: Path, tmp_path: Path, verb: str
+) -> None:
+    class Stop(Exception):
+        pass
+
+    class Listener:
+        def stage(self, name: str, episodes: int) -> None:
+            if name == "Writing questions":
+                raise Stop
+
+        def advance(self, episodes: int, items: int = 0, failures: int = 0) -> None: ...
+
+    with pytest.raises(Stop):
+        extract(open_source(f"rlbench:{demos}"), Spec(), tmp_path / "out", listener=Listener())
+    done = robotmcqa(verb, tmp_path / "out")
+    assert done.returncode == 3
+    assert "--resume" in done.stderr
