@@ -224,7 +224,7 @@ def _report(summary: Summary, as_json: bool) -> None:
         output.table("Questions", ["task", *families], rows)
         splits = ", ".join(
             f"{name} {manifest['splits'][name]['rows']} questions "
-            f"from {manifest['splits'][name]['episodes']} demos"
+            f"from {_count(manifest['splits'][name]['episodes'], 'demo')}"
             for name in SPLITS
             if name in manifest["splits"]
         )
@@ -241,6 +241,10 @@ def _report(summary: Summary, as_json: bool) -> None:
         output.hint("Next: robotmcqa show, robotmcqa validate")
     else:
         output.hint(f"Next: robotmcqa show {summary.out}, robotmcqa validate {summary.out}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _laws(manifest: Mapping[str, Any]) -> str:

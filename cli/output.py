@@ -50,6 +50,8 @@ def failures(lines: Sequence[Mapping[str, Any]]) -> None:
         hint(f"{'failed' if line['kind'] == 'demo' else 'note'}: {line['where']}: {line['why']}")
         for text in _file_lines(line.get("files", ())):
             hint(f"    {text}")
+    for remedy in dict.fromkeys(line["remedy"] for line in shown if line.get("remedy")):
+        hint(f"  remedy: {remedy}")
     if len(shown) > MOST_LINES:
         hint(f"... and {len(shown) - MOST_LINES} more, all in meta/failures.jsonl")
 

@@ -20,7 +20,6 @@ def tasks(
     Example:
       robotmcqa tasks --source rlbench:/data/demos
     """
-    from robotmcqa.errors import SourceError
     from robotmcqa.sources import Selection, open_source
 
     from . import output
@@ -30,12 +29,6 @@ def tasks(
     for ref in opened.refs(Selection()):
         number = "unknown" if ref.variation is None else str(ref.variation)
         variations.setdefault(ref.task, Counter())[number] += 1
-    if not variations:
-        raise SourceError(
-            f"{source}: no demos there",
-            "name a folder ROOT with ROOT/<task>/variation<N>/episodes/episode<K>, "
-            "or a task, variation or episode below it",
-        )
     if json:
         output.result({task: dict(counts) for task, counts in variations.items()})
         return

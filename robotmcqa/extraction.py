@@ -17,6 +17,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -213,6 +214,8 @@ class _Run:
             self.members.append((ref, episode))
         if not self.members:
             shutil.rmtree(self.place.work)
+            with suppress(OSError):  # it may hold an older data set
+                self.place.out.rmdir()
             raise ExtractionFailed(
                 f"none of the {len(refs)} demos is usable; no data set was written",
                 "mend or replace the files named above",

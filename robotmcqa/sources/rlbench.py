@@ -1,13 +1,7 @@
 """Saved RLBench demos, read from disk without RLBench and without a simulator.
 
-Two layouts exist::
-
-    ROOT/<task>/variation<N>/variation_descriptions.pkl
-    ROOT/<task>/variation<N>/episodes/episode<K>/low_dim_obs.pkl, front_rgb/0.png, ...
-    ROOT/<task>/all_variations/episodes/episode<K>/ the same, with variation_number.pkl and
-                                                    variation_descriptions.pkl inside
-
-The path given may be ROOT, a task, a variation or one episode.
+:mod:`~robotmcqa.sources.rlbench_tree` finds them and :mod:`~robotmcqa.sources.rlbench_pickle` reads
+their pickles; here a demo is put together, with every quirk that real sets have.
 """
 
 from __future__ import annotations
@@ -28,17 +22,18 @@ from robotmcqa.demo import Demo, FloatArray
 from robotmcqa.errors import DemoError, ForbiddenPickle, SourceError
 from robotmcqa.png import png_problem
 from robotmcqa.sources import DemoRef, Selection
-from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle, stack
+from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle_file, stack
+from robotmcqa.sources.rlbench_tree import (
+    LOW_DIM,
+    VARIATION_NUMBER,
+    find_episodes,
+    find_variations,
+    numbered,
+)
 
 __all__ = ["RLBenchSource"]
 
-LOW_DIM = "low_dim_obs.pkl"
 DESCRIPTIONS = "variation_descriptions.pkl"
-VARIATION_NUMBER = "variation_number.pkl"
-ALL_VARIATIONS = "all_variations"
-
-_VARIATION = re.compile(r"variation(\d+)")
-_EPISODE = re.compile(r"episode(\d+)")
 
 _PICTURE = re.compile(r"(\d+)\.png")
 
@@ -76,10 +71,10 @@ class RLBenchSource:
         return "RLBench: for non-commercial research only"
 
     def tasks(self) -> list[str]:
-        return sorted({task for task, _ in self._variations()})
+        return sorted({task for task, _ in find_variations(Path(self.path))})
 
     def refs(self, selection: Selection) -> Iterator[DemoRef]:
-        variations = list(self._variations())
+        variations = find_variations(Path(self.path))
         known = sorted({task for task, _ in variations})
         for task in selection.tasks:
             if task not in known:
@@ -90,9 +85,10 @@ class RLBenchSource:
             if selection.tasks and task not in selection.tasks:
                 continue
             folders = [folder for name, folder in variations if name == task]
-            refs = sorted(
-                (ref for folder in folders for ref in self._episodes(task, folder)), key=_order
-            )
+            refs = [
+                ref for folder in folders for ref in find_episodes(Path(self.path), task, folder)
+            ]
+            refs.sort(key=lambda ref: (ref.variation is None, ref.variation or 0))
             if selection.variation is not None:
                 # A demo that does not say its variation is kept: loading it will name the cause.
                 refs = [ref for ref in refs if ref.variation in (None, selection.variation)]
@@ -125,39 +121,6 @@ class RLBenchSource:
                     for name, problem in _broken_pictures(pictures, frames)
                 ]
         return tuple(broken)
-
-    def _variations(self) -> Iterator[tuple[str, Path]]:
-        """(task, folder that holds ``episodes``) for every variation, at whichever depth."""
-        here = Path(self.path)
-        if (here / LOW_DIM).exists() and not _EPISODE.fullmatch(here.name):
-            raise SourceError(
-                f"{here} holds a demo, but nothing tells its task",
-                "RLBench's layout is ROOT/<task>/variation<N>/episodes/episode<K>",
-            )
-        if _EPISODE.fullmatch(here.name):
-            here = here.parent.parent
-        if (here / "episodes").is_dir():
-            yield here.parent.name, here
-            return
-        below = list(_variation_folders(here))
-        if below:
-            yield from ((here.name, folder) for folder in below)
-            return
-        for task in _subfolders(here):
-            yield from ((task.name, folder) for folder in _variation_folders(task))
-
-    def _episodes(self, task: str, variation: Path) -> Iterator[DemoRef]:
-        named = _VARIATION.fullmatch(variation.name)
-        only = Path(self.path).name if _EPISODE.fullmatch(Path(self.path).name) else None
-        for folder in _numbered(variation / "episodes", _EPISODE):
-            if only in (None, folder.name):
-                yield DemoRef(
-                    task=task,
-                    variation=int(named[1]) if named else _stored_variation(folder),
-                    name=f"{task}/{variation.name}/episodes/{folder.name}",
-                    locator=str(folder),
-                    revision=_revision(folder / LOW_DIM),
-                )
 
 
 def _load(ref: DemoRef) -> Demo:
@@ -202,85 +165,17 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    except OSError as error:
-        raise SourceError(
-            f"{folder}: {error.strerror}", "check the path and its permissions"
-        ) from None
-
-
-def _variation_folders(task: Path) -> Iterator[Path]:
-    for folder in _subfolders(task):
-        if folder.name == ALL_VARIATIONS or _VARIATION.fullmatch(folder.name):
-            yield folder
-
-
-def _numbered(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """Entries whose whole name fits ``pattern``, by number; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    found = [
-        (int(match[1]), entry)
-        for entry in folder.iterdir()
-        if (match := pattern.fullmatch(entry.name))
-    ]
-    return [entry for _, entry in sorted(found)]
-
-
-def _order(ref: DemoRef) -> tuple[bool, int, str, int]:
-    """Variation, then layout, then episode number; unknown variations last."""
-    folder, _, episode = ref.name.rpartition("/")
-    return (ref.variation is None, ref.variation or 0, folder, int(episode[len("episode") :]))
-
-
-def _revision(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError:
-        return "missing"
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise DemoError(f"{path.name} is missing", "copy or record this demo again") from None
-    except OSError as error:
-        raise DemoError(f"{path.name}: {error.strerror}", "check its permissions") from None
-
-
-def _unpickled(path: Path) -> Any:
-    """What a pickle holds; errors name the file."""
-    data = _read(path)
-    try:
-        return read_pickle(data)
-    except DemoError as error:
-        raise type(error)(f"{path.name}: {error.what}", error.remedy) from None
-
-
-def _stored_variation(folder: Path) -> int | None:
-    """What ``variation_number.pkl`` says; None if it is missing or says no number."""
-    try:
-        stored = _unpickled(folder / VARIATION_NUMBER)
-    except DemoError:
-        return None
-    return stored if type(stored) is int and 0 <= stored < 2**31 else None
-
-
 def _variation(folder: Path, ref: DemoRef) -> int:
     """The folder's name or ``variation_number.pkl``; never the demo's own, which is often 0."""
     if ref.variation is not None:
         return ref.variation
-    _unpickled(folder / VARIATION_NUMBER)  # names what is wrong with it
+    read_pickle_file(folder / VARIATION_NUMBER)  # names what is wrong with it
     raise DemoError(f"{VARIATION_NUMBER} holds no number", "write the variation number into it")
 
 
 def _observations(path: Path) -> Sequence[StoredObservation]:
     """The frames in ``low_dim_obs.pkl``: of a Demo, or of a bare list as old sets have it."""
-    stored = _unpickled(path)
+    stored = read_pickle_file(path)
     frames = getattr(stored, "_observations", stored)
     if not isinstance(frames, list) or not all(
         isinstance(frame, StoredObservation) for frame in frames
@@ -314,7 +209,7 @@ def _instructions(folder: Path, task: str, notes: list[str]) -> tuple[str, ...]:
         path = folder.parent.parent / DESCRIPTIONS
     stored, problem = None, "holds no descriptions"
     try:
-        stored = _unpickled(path)
+        stored = read_pickle_file(path)
     except ForbiddenPickle:
         raise  # whoever booby-traps a file beside a demo is not to be trusted with the demo
     except DemoError as error:
@@ -345,7 +240,7 @@ def _is_text(value: Any) -> bool:
 
 def _broken_pictures(folder: Path, frames: int) -> Iterator[tuple[str, str]]:
     """Name and cause of each broken or missing picture of ``frames``, and of any beyond them."""
-    there = {path.name: path for path in _numbered(folder, _PICTURE)}
+    there = {path.name: path for path in numbered(folder, _PICTURE)}
     wanted = [f"{frame}.png" for frame in range(frames)]
     for name in [*wanted, *(name for name in there if name not in set(wanted))]:
         if name not in there:

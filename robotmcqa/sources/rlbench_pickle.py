@@ -22,7 +22,15 @@ import numpy as np
 
 from robotmcqa.errors import DemoError, ForbiddenPickle
 
-__all__ = ["StoredArray", "StoredDemo", "StoredObservation", "array", "read_pickle", "stack"]
+__all__ = [
+    "StoredArray",
+    "StoredDemo",
+    "StoredObservation",
+    "array",
+    "read_pickle",
+    "read_pickle_file",
+    "stack",
+]
 
 
 class _Sealed(type):
@@ -193,6 +201,25 @@ def read_pickle(data: bytes) -> Any:
         raise DemoError(
             f"damaged pickle ({type(error).__name__}: {reason})", "copy or record this demo again"
         ) from None
+
+
+def read_pickle_file(path: Path) -> Any:
+    """What a pickle file holds (see :func:`read_pickle`); errors name the file.
+
+    Raises:
+        ForbiddenPickle: it names anything outside the allow-list.
+        DemoError: it is missing, cannot be read, or is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DemoError(f"{path.name} is missing", "copy or record this demo again") from None
+    except OSError as error:
+        raise DemoError(f"{path.name}: {error.strerror}", "check its permissions") from None
+    try:
+        return read_pickle(data)
+    except DemoError as error:
+        raise type(error)(f"{path.name}: {error.what}", error.remedy) from None
 
 
 _NUMBERS = frozenset(("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"))

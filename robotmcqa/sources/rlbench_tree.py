@@ -1,0 +1,134 @@
+"""Where saved RLBench demos lie: from a folder to references, without reading a demo.
+
+Two layouts exist::
+
+    ROOT/<task>/variation<N>/variation_descriptions.pkl
+    ROOT/<task>/variation<N>/episodes/episode<K>/low_dim_obs.pkl, front_rgb/0.png, ...
+    ROOT/<task>/all_variations/episodes/episode<K>/ the same, with variation_number.pkl and
+                                                    variation_descriptions.pkl inside
+
+A path may be ROOT, a task, a variation or one episode.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from robotmcqa.errors import DemoError, SourceError
+from robotmcqa.sources import DemoRef
+from robotmcqa.sources.rlbench_pickle import read_pickle_file
+
+__all__ = ["LOW_DIM", "VARIATION_NUMBER", "find_episodes", "find_variations", "numbered"]
+
+LOW_DIM = "low_dim_obs.pkl"
+VARIATION_NUMBER = "variation_number.pkl"
+ALL_VARIATIONS = "all_variations"
+
+_VARIATION = re.compile(r"variation(\d+)")
+_EPISODE = re.compile(r"episode(\d+)")
+
+_LAYOUT = "RLBench's layout is ROOT/<task>/variation<N>/episodes/episode<K>"
+
+
+def find_variations(path: Path) -> list[tuple[str, Path]]:
+    """(task, folder that holds ``episodes``) for every variation, at whichever depth.
+
+    Raises:
+        SourceError: there are none, or a folder cannot be read.
+    """
+    here = path
+    if (here / LOW_DIM).exists() and not _EPISODE.fullmatch(here.name):
+        raise SourceError(f"{here} holds a demo, but nothing tells its task", _LAYOUT)
+    if _EPISODE.fullmatch(here.name):
+        here = here.parent.parent
+    if (here / "episodes").is_dir():
+        return [(here.parent.name, here)]
+    below = list(_variation_folders(here))
+    if not below:
+        below = [folder for task in _subfolders(here) for folder in _variation_folders(task)]
+    if not below:
+        raise SourceError(f"{here}: no demos there", _where_instead(here))
+    return [(folder.parent.name, folder) for folder in below]
+
+
+def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
+    """The episodes of one variation, by variation and number; unknown variations last.
+
+    Args:
+        path: that was asked for; if it is one episode, only that one is found.
+        task, variation: one of :func:`find_variations`.
+    """
+    named = _VARIATION.fullmatch(variation.name)
+    only = path.name if _EPISODE.fullmatch(path.name) else None
+    refs = [
+        DemoRef(
+            task=task,
+            variation=int(named[1]) if named else _stored_variation(folder),
+            name=f"{task}/{variation.name}/episodes/{folder.name}",
+            locator=str(folder),
+            revision=_revision(folder / LOW_DIM),
+        )
+        for folder in numbered(variation / "episodes", _EPISODE)
+        if only in (None, folder.name)
+    ]
+    # The sort is stable: within a variation the numeric order stays.
+    return sorted(refs, key=lambda ref: (ref.variation is None, ref.variation or 0))
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except OSError as error:
+        raise SourceError(
+            f"{folder}: {error.strerror}", "check the path and its permissions"
+        ) from None
+
+
+def _where_instead(here: Path) -> str:
+    """Folders one level down that do hold tasks, or else the layout that is looked for."""
+    roots = []
+    for root in _subfolders(here):
+        with suppress(SourceError):  # a folder that may not be read is no suggestion
+            if any(any(_variation_folders(task)) for task in _subfolders(root)):
+                roots.append(root)
+    if roots:
+        return "demos are one level down: " + ", ".join(f"rlbench:{root}" for root in roots[:5])
+    return _LAYOUT
+
+
+def _variation_folders(task: Path) -> Iterator[Path]:
+    for folder in _subfolders(task):
+        if folder.name == ALL_VARIATIONS or _VARIATION.fullmatch(folder.name):
+            yield folder
+
+
+def numbered(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
+    """Entries whose whole name fits ``pattern``, by number; none if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    found = [
+        (int(match[1]), entry)
+        for entry in folder.iterdir()
+        if (match := pattern.fullmatch(entry.name))
+    ]
+    return [entry for _, entry in sorted(found)]
+
+
+def _revision(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return "missing"
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _stored_variation(folder: Path) -> int | None:
+    """What ``variation_number.pkl`` says; None if it is missing or says no number."""
+    try:
+        stored = read_pickle_file(folder / VARIATION_NUMBER)
+    except DemoError:
+        return None
+    return stored if type(stored) is int and 0 <= stored < 2**31 else None
