@@ -209,8 +209,17 @@ def test_a_folder_that_is_not_there(path: str, tmp_path: Path) -> None:
         RLBenchSource(str(tmp_path / "file"))
 
 
-def test_an_empty_folder_has_no_demos(tmp_path: Path) -> None:
-    assert names(tmp_path) == []
+def test_an_empty_folder_says_what_is_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no demos there") as caught:
+        names(tmp_path)
+    assert "variation<N>/episodes/episode<K>" in caught.value.remedy
+
+
+def test_a_folder_above_the_root_says_which_one_is_meant(tmp_path: Path) -> None:
+    save_demo(tmp_path / "set", make_demo(**SMALL), 0, cameras={})
+    with pytest.raises(SourceError, match="no demos there") as caught:
+        names(tmp_path)
+    assert str(tmp_path / "set") in caught.value.remedy
 
 
 def test_numbers_are_ordered_as_numbers(tmp_path: Path) -> None:

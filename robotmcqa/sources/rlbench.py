@@ -88,6 +88,7 @@ class RLBenchSource:
             refs = [
                 ref for folder in folders for ref in find_episodes(Path(self.path), task, folder)
             ]
+            # Unknown variations last; within one the numeric order of the episodes stays.
             refs.sort(key=lambda ref: (ref.variation is None, ref.variation or 0))
             if selection.variation is not None:
                 # A demo that does not say its variation is kept: loading it will name the cause.

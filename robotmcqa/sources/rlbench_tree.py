@@ -55,7 +55,7 @@ def find_variations(path: Path) -> list[tuple[str, Path]]:
 
 
 def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
-    """The episodes of one variation, by variation and number; unknown variations last.
+    """The episodes below one of the variation folders, by number.
 
     Args:
         path: that was asked for; if it is one episode, only that one is found.
@@ -63,7 +63,7 @@ def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
     """
     named = _VARIATION.fullmatch(variation.name)
     only = path.name if _EPISODE.fullmatch(path.name) else None
-    refs = [
+    return [
         DemoRef(
             task=task,
             variation=int(named[1]) if named else _stored_variation(folder),
@@ -74,8 +74,6 @@ def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
         for folder in numbered(variation / "episodes", _EPISODE)
         if only in (None, folder.name)
     ]
-    # The sort is stable: within a variation the numeric order stays.
-    return sorted(refs, key=lambda ref: (ref.variation is None, ref.variation or 0))
 
 
 def _subfolders(folder: Path) -> list[Path]:
