@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -117,6 +118,8 @@ def extract(
     from .output import hint
     from .progress import Bars
 
+    if ":" in keyframes:
+        sys.path.insert(0, "")  # a rule of the user's own may lie in the current folder
     overrides = {
         "families": tuple(family) if family else None,
         "format": format,

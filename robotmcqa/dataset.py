@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robotmcqa.errors import DatasetError
+from robotmcqa.errors import DatasetError, SceneError
 from robotmcqa.failures import Failure
 from robotmcqa.scene import SceneMetadata, load_scene
 from robotmcqa.schema import first_problem
@@ -53,12 +53,13 @@ class Dataset:
                 f"{path}: no data set here ({MANIFEST} is missing)",
                 "robotmcqa extract makes one; name its folder",
             )
-        return cls(
-            path,
-            _document(path / MANIFEST, "manifest"),
-            _document(path / "meta/provenance.json", "provenance"),
-            load_scene(path / "meta/metadata.json"),
-        )
+        manifest = _document(path / MANIFEST, "manifest")
+        provenance = _document(path / "meta/provenance.json", "provenance")
+        try:
+            scene = load_scene(path / "meta/metadata.json")
+        except SceneError as error:
+            raise DatasetError(error.what, _AGAIN) from None
+        return cls(path, manifest, provenance, scene)
 
     def shards(self, split: str | None = None) -> list[Mapping[str, Any]]:
         """Manifest entries of the data files, of one split or of all."""

@@ -218,7 +218,7 @@ class _Run:
                 self.place.out.rmdir()
             raise ExtractionFailed(
                 f"none of the {len(refs)} demos is usable; no data set was written",
-                "mend or replace the files named above",
+                "each failure above says what is wrong; robotmcqa tasks lists what is there",
                 in_order(self.failures),
             )
         self.members.sort(key=lambda member: _episode_order(member[1]))
@@ -271,7 +271,8 @@ class _Run:
         write_text(meta / "item.schema.json", schema_text("item"))
         write_text(meta / "metadata.json", json_text(self.spec.scene.document))
         write_text(meta / "provenance.json", json_text(made))
-        documents = [file_entry(path, f"meta/{path.name}") for path in sorted(meta.glob("*.json*"))]
+        names = ("failures.jsonl", "item.schema.json", "metadata.json", "provenance.json")
+        documents = [file_entry(meta / name, f"meta/{name}") for name in names]
         manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures)
         write_text(publish / "README.md", render_card(manifest, made))
         write_text(publish / MANIFEST, json_text(manifest))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +98,16 @@ def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> 
         in_shard = 0
         for row in read_rows(path / shard["path"]):
             in_shard += 1
-            report.problems.extend(Problem(str(row["id"]), what) for what in rows.problems(row))
+            advance(1)
+            broken = rows.schema_problem(row)
+            if broken:
+                report.problems.append(Problem(str(row["id"]), broken))
+                continue
+            report.problems.extend(Problem(row["id"], what) for what in rows.problems(row))
             first = splits.setdefault(row["episode"], shard["split"])
             if first != shard["split"]:
                 report.problems.append(Problem(row["id"], "its episode is in both splits"))
             report.statistics.add(row)
-            advance(1)
         if in_shard != shard["rows"]:
             what = f"{in_shard} rows, the manifest says {shard['rows']}"
             report.problems.append(Problem(shard["path"], what))
@@ -159,13 +164,24 @@ class _RowChecks:
             self._before = ()
         self._split = split
 
-    def problems(self, row: dict[str, Any]) -> list[str]:
-        pictures = [image["bytes"] if image else b"" for image in row["images"] or ()]
-        document = {**row, "images": [len(png or b"") for png in pictures]}
+    def schema_problem(self, row: dict[str, Any]) -> str | None:
+        """The first way in which a row breaks the item schema; then nothing else can be asked."""
+        sizes = [len((image or {}).get("bytes") or b"") for image in row["images"] or ()]
+        document = {**row, "images": sizes}
         if not is_valid("item", document):
-            return [f"schema: {first_problem('item', document)}"]
-        if not all(math.isfinite(value) for value in (*row["state"], *row["target"])):
-            return ["state or target is not a finite number"]
+            return f"schema: {first_problem('item', document)}"
+        numbers = (
+            *row["state"],
+            *row["target"],
+            *(one for xyz in row["distractors"] for one in xyz),
+        )
+        if not all(map(math.isfinite, numbers)):
+            return "a position is not a finite number"
+        return None
+
+    def problems(self, row: dict[str, Any]) -> list[str]:
+        """Everything wrong with what a row that fits the schema says."""
+        pictures = [image["bytes"] for image in row["images"]]
         return [
             *self._identity(row),
             *self._meaning(row),
@@ -243,6 +259,10 @@ class _RowChecks:
                 yield f"option '{option}' is not in the prompt"
         if row["family"] in self.document["templates"]:
             return  # a template of the user's own may say what it likes
+        lettered = zip(LETTERS, row["options"], strict=False)
+        listed = "".join(f"\n[[{letter}]] {option}" for letter, option in lettered)
+        if listed not in row["question"]:
+            yield "the prompt does not list the options by their letters"
         state = f"now at {coordinate_text(to_millimetres(row['state']))}."
         if (state in row["question"]) != (row["spec"]["state"] == "shown"):
             yield f"the prompt does not treat the current position as '{row['spec']['state']}'"

@@ -105,23 +105,20 @@ def open_workplace(
         raise UsageError(f"{out}: {error.strerror}", "--out takes a folder to write to") from None
     _refuse_foreign(out)
     work = out / WORK
-    if not overwrite and not resume:
-        if (work / "plan.json").exists():
-            raise UsageError(
-                f"{out} holds an interrupted extraction",
-                f"--resume goes on with it; {_START_AGAIN}",
-            )
-        if (out / MANIFEST).exists():
-            raise UsageError(
-                f"{out} already holds a data set",
-                "--overwrite replaces it; --out DIR writes elsewhere",
-            )
     try:
         work.mkdir(exist_ok=True)
         with FileLock(work / "lock", timeout=0):
-            if overwrite:
-                _clear(work)
-            yield _prepared(out, plan)
+            try:
+                if overwrite:
+                    _clear(work)
+                elif not resume:
+                    _refuse_occupied(out)
+                place = _prepared(out, plan)
+            except UsageError:
+                if not (work / "plan.json").exists():
+                    shutil.rmtree(work)  # nothing but our own lock
+                raise
+            yield place
     except Timeout:
         raise UsageError(
             f"another extraction is working in {out}", "wait for it, or use another --out"
@@ -130,6 +127,18 @@ def open_workplace(
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
         ) from None
+
+
+def _refuse_occupied(out: Path) -> None:
+    if (out / WORK / "plan.json").exists():
+        raise UsageError(
+            f"{out} holds an interrupted extraction", f"--resume goes on with it; {_START_AGAIN}"
+        )
+    if (out / MANIFEST).exists():
+        raise UsageError(
+            f"{out} already holds a data set",
+            "--overwrite replaces it; --out DIR writes elsewhere",
+        )
 
 
 def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
@@ -148,6 +157,8 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
             return Workplace(out, complete=True)
     for folder in (place.episodes, place.shards, place.publish / "data", place.publish / "meta"):
         folder.mkdir(parents=True, exist_ok=True)
+    for half in place.publish.rglob(".*.tmp"):  # of a run that was killed while writing it
+        half.unlink()
     if not begun.exists():
         write_text(begun, json_text(plan))
     return place
