@@ -60,14 +60,19 @@ def _feature(kind: pa.DataType) -> Any:
     return {"dtype": "float64" if kind.equals(pa.float64()) else str(kind), "_type": "Value"}
 
 
-def _schema() -> pa.Schema:
+def _features() -> str:
     features = {name: _feature(kind) for name, kind in _COLUMNS.items()}
-    info = json.dumps({"info": {"features": features}})
-    return pa.schema(list(_COLUMNS.items()), metadata={"huggingface": info})
+    return json.dumps({"info": {"features": features}})
 
 
-SCHEMA = _schema()
-"""Arrow schema of a shard, with the features that ``datasets`` looks for."""
+SCHEMA = pa.schema(list(_COLUMNS.items()), metadata={"huggingface": _features()})
+"""Arrow schema of a shard as it is read, with the features that ``datasets`` looks for."""
+
+_SHARED_IMAGE = pa.struct(
+    [("bytes", pa.dictionary(pa.int32(), pa.binary())), ("path", pa.string())]
+)
+_WRITTEN = pa.schema({**_COLUMNS, "images": pa.list_(_SHARED_IMAGE)})
+"""As it is written: pictures are handed over already shared, so that none is hashed or copied."""
 
 _ROWS_PER_GROUP = 1000
 _BYTES_PER_GROUP = 16 << 20
@@ -94,12 +99,14 @@ class ShardWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._writer = pq.ParquetWriter(
             str(self._temporary),
-            SCHEMA,
+            _WRITTEN,
+            store_schema=False,  # or readers would meet the dictionary type
             compression="zstd",
             dictionary_pagesize_limit=64 << 20,  # smaller, and pictures are no longer shared
             use_content_defined_chunking=True,  # the Hub then uploads only what changed
             write_page_index=True,
         )
+        self._writer.add_key_value_metadata({"huggingface": _features()})
         return self
 
     def add(self, item: Item) -> None:
@@ -146,16 +153,26 @@ def _table(items: Sequence[Item]) -> pa.Table:
             columns.append(_images([item.images for item in items]))
         else:
             columns.append(pa.array([item.document[name] for item in items], kind))
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    return pa.Table.from_arrays(columns, schema=_WRITTEN)
 
 
 def _images(rows: Sequence[tuple[bytes, ...]]) -> pa.Array:
-    flat = pa.array([png for row in rows for png in row], pa.binary())
+    """Pictures of each row; rows that share one tuple of pictures share their bytes."""
+    distinct: list[bytes] = []
+    places: list[int] = []
     offsets = [0]
+    before: tuple[bytes, ...] | None = None
     for row in rows:
-        offsets.append(offsets[-1] + len(row))
-    paths = pa.nulls(len(flat), pa.string())
-    values = pa.StructArray.from_arrays([flat, paths], fields=list(_IMAGE))
+        if row is not before:
+            distinct.extend(row)
+            before = row
+        places.extend(range(len(distinct) - len(row), len(distinct)))
+        offsets.append(len(places))
+    shared = pa.DictionaryArray.from_arrays(
+        pa.array(places, pa.int32()), pa.array(distinct, pa.binary())
+    )
+    paths = pa.nulls(len(places), pa.string())
+    values = pa.StructArray.from_arrays([shared, paths], fields=list(_SHARED_IMAGE))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 

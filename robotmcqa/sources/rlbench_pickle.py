@@ -252,8 +252,21 @@ def stack(stored: Sequence[Any]) -> np.ndarray:
     if isinstance(first, StoredArray):
         whole = _checked(first.state)
         _, shape, dtype, _, data = first.state
-        # A demo's arrays mostly share one header, down to the same dtype object: check it once.
-        parts = [one.state[4] for one in stored if _has_header(one, shape, dtype, len(data))]
+        # A demo's arrays mostly share one header, down to the same dtype object: check it once
+        # and take the bytes of those that have it.
+        size = len(data)
+        parts = [
+            state[4]
+            for one in stored
+            if type(one) is StoredArray
+            and type(state := one.state) is tuple
+            and len(state) == 5
+            and state[1] == shape
+            and state[2] is dtype
+            and state[3] is False
+            and type(state[4]) is bytes
+            and len(state[4]) == size
+        ]
         if len(parts) == len(stored) and whole.flags.c_contiguous:
             return np.frombuffer(b"".join(parts), whole.dtype).reshape(len(parts), *whole.shape)
     arrays = [array(one) for one in stored]
@@ -261,21 +274,6 @@ def stack(stored: Sequence[Any]) -> np.ndarray:
     if len(shapes) > 1:
         raise DemoError(f"arrays of different shapes: {sorted(shapes)}")
     return np.stack(arrays)
-
-
-def _has_header(one: Any, shape: tuple[int, ...], dtype: StoredType, size: int) -> bool:
-    """Whether an array is stored in C order with just this shape, type and number of bytes."""
-    if type(one) is not StoredArray or type(one.state) is not tuple or len(one.state) != 5:
-        return False
-    _, its_shape, its_dtype, fortran, data = one.state
-    return (
-        its_dtype is dtype
-        and fortran is False
-        and type(data) is bytes
-        and len(data) == size
-        and _is_shape(its_shape)
-        and its_shape == shape
-    )
 
 
 def _is_shape(shape: Any) -> bool:
