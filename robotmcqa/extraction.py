@@ -15,12 +15,12 @@ import hashlib
 import json
 import shutil
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from robotmcqa import __version__, spool
 from robotmcqa.card import render_card
@@ -213,15 +213,18 @@ class _Run:
             self.failures.extend(note(ref, text) for text in episode.notes)
             self.members.append((ref, episode))
         if not self.members:
-            shutil.rmtree(self.place.work)
-            with suppress(OSError):  # it may hold an older data set
-                self.place.out.rmdir()
-            raise ExtractionFailed(
+            self._give_up(
                 f"none of the {len(refs)} demos is usable; no data set was written",
                 "each failure above says what is wrong; robotmcqa tasks lists what is there",
-                in_order(self.failures),
             )
         self.members.sort(key=lambda member: _episode_order(member[1]))
+
+    def _give_up(self, what: str, remedy: str) -> NoReturn:
+        """There is nothing to write, and nothing worth resuming."""
+        shutil.rmtree(self.place.work)
+        with suppress(OSError):  # it may hold an older data set
+            self.place.out.rmdir()
+        raise ExtractionFailed(what, remedy, in_order(self.failures))
 
     def write(self) -> None:
         """Steps 2 and 3: decide, then write the shards."""
@@ -237,11 +240,17 @@ class _Run:
         self.listener.stage("Writing questions", len(episodes))
         writer = WriteShard(self.source, self.spec, self.place)
         for shard in run_jobs(writer, jobs, min(self.workers, len(jobs))):
-            self.listener.advance(shard["episodes"], items=shard["file"]["rows"])
+            self.listener.advance(shard["episodes"], items=shard["rows"])
             self.shards.append(shard)
-        order = [job.name for job in jobs]
-        self.shards.sort(key=lambda shard: order.index(Path(shard["file"]["path"]).stem))
+        order = {job.name: number for number, job in enumerate(jobs)}
+        self.shards.sort(key=lambda shard: order[shard["name"]])
         self.failures.extend(line for shard in self.shards for line in shard["skipped"])
+        if not any(shard["rows"] for shard in self.shards):
+            reasons = Counter(line["why"] for line in self.failures if line["kind"] == "item")
+            self._give_up(
+                "every question was left out; no data set was written",
+                "; ".join(f"{count} x {why}" for why, count in reasons.items()),
+            )
 
     def _shard_jobs(self) -> Iterator[ShardJob]:
         run = hashlib.blake2b(json.dumps(self.spec.document()).encode(), digest_size=16)

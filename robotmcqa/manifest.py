@@ -36,10 +36,11 @@ def build_manifest(
             items[task].update(families)
     splits = {}
     for split in SPLITS:
-        mine = [shard for shard in shards if shard["file"]["split"] == split]
-        if mine:
+        mine = [shard for shard in shards if shard["split"] == split]
+        rows = sum(shard["rows"] for shard in mine)
+        if rows:
             splits[split] = {
-                "rows": sum(shard["file"]["rows"] for shard in mine),
+                "rows": rows,
                 "episodes": sum(shard["episodes"] for shard in mine),
             }
     return {
@@ -47,7 +48,7 @@ def build_manifest(
         "generator": f"robotmcqa {__version__}",
         "spec": spec.document(),
         "spec_digest": spec.digest(),
-        "files": [*(shard["file"] for shard in shards), *documents],
+        "files": [*(shard["file"] for shard in shards if shard["file"]), *documents],
         "splits": splits,
         "items": items,
         "laws": [

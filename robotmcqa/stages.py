@@ -122,10 +122,18 @@ class WriteShard:
                         writer.add(made)
                         items[episode.task][made.document["family"]] += 1
         rows = sum(families.total() for families in items.values())
+        if rows:
+            file = file_entry(path, f"data/{path.name}") | {"split": job.split, "rows": rows}
+        else:
+            file = None
+            path.unlink()  # every question was skipped
         shard = {
+            "name": job.name,
+            "split": job.split,
             "fingerprint": job.fingerprint,
             "episodes": len(job.members),
-            "file": file_entry(path, f"data/{path.name}") | {"split": job.split, "rows": rows},
+            "rows": rows,
+            "file": file,
             "items": items,
             "skipped": skipped,
         }
@@ -172,7 +180,8 @@ def _finished(known: Path, path: Path, fingerprint: str) -> dict[str, Any] | Non
     """What is known of a shard that an interrupted run had finished."""
     try:
         shard: dict[str, Any] = json.loads(known.read_bytes())
-        if shard["fingerprint"] == fingerprint and sha256_of(path) == shard["file"]["sha256"]:
+        whole = shard["file"] is None or sha256_of(path) == shard["file"]["sha256"]
+        if shard["fingerprint"] == fingerprint and whole:
             return shard
     except (OSError, ValueError, KeyError):
         pass
