@@ -87,11 +87,16 @@ def main() -> None:
 
 
 def _exit_code(error: Exception) -> int:
-    """Say what went wrong; a bug of ours shows its trace."""
+    """Say what went wrong; only a bug of ours shows its trace."""
     from robotmcqa.errors import DataError, RobotMCQAError, UsageError
 
     from .output import complain
 
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        error = DataError(
+            f"{where}{error.strerror}", "make room or give another place; --resume goes on"
+        )
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)

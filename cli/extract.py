@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -62,13 +62,14 @@ def extract(
         Literal["shown", "withheld"], typer.Option(help="Current position in motion prompts.")
     ] = "withheld",
     min_displacement: Annotated[
-        float, typer.Option(min=0, help="Leave out movements shorter than this (m).")
+        float, typer.Option(min=0, max=100, help="Leave out movements shorter than this (m).")
     ] = 0.0,
     separation: Annotated[
-        float, typer.Option(min=0, help="Least distance between two options (m).")
+        float, typer.Option(min=0, max=100, help="Least distance between two options (m).")
     ] = 0.05,
     dead_band: Annotated[
-        float, typer.Option(min=0, help="Changes up to this are no movement in a label (m).")
+        float,
+        typer.Option(min=0, max=100, help="Changes up to this are no movement (m)."),
     ] = 0.0,
     stride: Annotated[int, typer.Option(min=1, help="Ask about every so manieth frame.")] = 10,
     keyframes: Annotated[
@@ -233,6 +234,12 @@ def _report(summary: Summary, as_json: bool) -> None:
         )
         typer.echo(f"Splits: {splits}")
         typer.echo(f"Distractors: {_laws(manifest)}")
+        mixed = sorted({law["task"] for law in manifest["laws"] if _differs(law, manifest["laws"])})
+        if mixed:
+            output.hint(
+                f"note: train and test follow different laws in {', '.join(mixed)}: one split has "
+                "too few demos for 'matched' (more demos or another --test-fraction mend it)"
+            )
         typer.echo(f"Failed demos: {manifest['failures']}; questions not asked: {skipped}")
         for why, count in manifest["skipped"].items():
             typer.echo(f"  {count} x {why}")
@@ -248,6 +255,15 @@ def _report(summary: Summary, as_json: bool) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _differs(law: Mapping[str, str], laws: Sequence[Mapping[str, str]]) -> bool:
+    """Whether the other split of the same task and family follows another law."""
+    return any(
+        (other["task"], other["family"]) == (law["task"], law["family"])
+        and other["law"] != law["law"]
+        for other in laws
+    )
 
 
 def _laws(manifest: Mapping[str, Any]) -> str:

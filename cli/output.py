@@ -30,13 +30,15 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     """A result for people. Numbers stand to the right."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left")
+    # Text: names and remedies may hold brackets, which rich would take for markup.
+    drawn = Table(title=Text(title), title_justify="left")
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     for name, right in zip(header, numeric, strict=True):
         drawn.add_column(name, justify="right" if right else "left")
     for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
+        drawn.add_row(*(Text(str(cell)) for cell in row))
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=120)

@@ -10,6 +10,7 @@ from typing import Any
 
 from robotmcqa.errors import DatasetError, SceneError
 from robotmcqa.failures import Failure
+from robotmcqa.files import read_jsonl
 from robotmcqa.scene import SceneMetadata, load_scene
 from robotmcqa.schema import first_problem
 from robotmcqa.shards import read_rows
@@ -82,8 +83,7 @@ class Dataset:
 
     def failures(self) -> list[Failure]:
         """What was left out or repaired."""
-        lines = (self.path / "meta/failures.jsonl").read_text("utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return read_jsonl(self.path / "meta/failures.jsonl")
 
 
 def _document(path: Path, schema: str) -> Mapping[str, Any]:

@@ -14,6 +14,9 @@ from robotmcqa.errors import DemoError
 __all__ = ["Demo", "FloatArray"]
 
 FloatArray = NDArray[np.float64]
+FARTHEST = 1000.0
+"""A position further from the origin than this (m) is taken for a mistake."""
+
 ImageReader = Callable[[int], bytes]
 
 
@@ -59,6 +62,8 @@ class Demo:
             "joint_velocities": (self.joint_velocities, (frames, 7)),
             "joint_positions": (self.joint_positions, (frames, 7)),
         }
+        if not 0 <= self.variation < 2**31:
+            raise DemoError(f"variation {self.variation}: not a number from 0 to 2**31 - 1")
         if not self.instructions:
             raise DemoError("the demo has no instruction")
         if frames < 2:
@@ -75,6 +80,13 @@ class Demo:
             if not np.isfinite(column).all():
                 first = int(np.argwhere(~np.isfinite(column).reshape(frames, -1).all(axis=1))[0, 0])
                 raise DemoError(f"{name} is not a finite number at frame {first}")
+        farthest = np.abs(self.gripper_pose[:, :3]).max(axis=1)
+        if farthest.max() > FARTHEST:
+            raise DemoError(
+                f"gripper_pose is {farthest.max():.3g} m from the origin at frame "
+                f"{int(farthest.argmax())}",
+                "positions are metres",
+            )
 
     def __len__(self) -> int:
         """Number of frames."""

@@ -59,18 +59,21 @@ def draw_near(
 ) -> list[Millimetres]:
     """``count`` distractors in the shell around a hidden centre; the answer lies in it too.
 
+    Where the shell reaches out of the box the distractors keep to what is left of it, so an answer
+    on the floor of the box tends to be the lowest option.
+
     Raises:
         TooFewCandidates: too little of the shell lies in the box.
     """
     offset = _in_shell(draws)
     centre = (answer[0] - offset[0], answer[1] - offset[1], answer[2] - offset[2])
 
-    def candidates() -> Iterator[Millimetres]:
+    def candidates() -> Iterator[Millimetres | None]:
         while True:
             dx, dy, dz = _in_shell(draws)
             candidate = (centre[0] + dx, centre[1] + dy, centre[2] + dz)
             # Out of the box counts as a try too, so a shell outside of it cannot loop for ever.
-            yield candidate if candidate in box else answer
+            yield candidate if candidate in box else None
 
     return _first_apart(candidates(), answer, count, separation, "near")
 
@@ -115,7 +118,7 @@ def _in_shell(draws: Draws) -> Millimetres:
 
 
 def _first_apart(
-    candidates: Iterator[Millimetres],
+    candidates: Iterator[Millimetres | None],
     answer: Millimetres,
     count: int,
     separation: int,
@@ -126,7 +129,7 @@ def _first_apart(
     # Distinct as text even with --separation 0: equal millimetres are equal text.
     least = max(separation, 1) ** 2
     for candidate in islice(candidates, _TRIES):
-        if all(distance_squared(candidate, other) >= least for other in chosen):
+        if candidate and all(distance_squared(candidate, other) >= least for other in chosen):
             chosen.append(candidate)
             if len(chosen) > count:
                 return chosen[1:]

@@ -27,7 +27,8 @@ from robotmcqa.card import render_card
 from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, note
-from robotmcqa.files import json_text, write_jsonl, write_text
+from robotmcqa.files import json_text, read_jsonl, write_jsonl, write_text
+from robotmcqa.item import ItemMaker
 from robotmcqa.manifest import build_manifest
 from robotmcqa.pools import SPLITS, TaskPlan, assign_splits, plan_task
 from robotmcqa.provenance import provenance, selection_document
@@ -93,7 +94,7 @@ def extract(
     out: Path,
     selection: Selection | None = None,
     *,
-    workers: int | None = None,
+    workers: int | None = 1,
     resume: bool = False,
     overwrite: bool = False,
     max_failures: int | None = None,
@@ -106,7 +107,9 @@ def extract(
         spec: what to ask about them.
         out: folder of the data set; new, empty, or one to resume or overwrite.
         selection: which demos; all by default.
-        workers: processes; by default as many as there are cores and work for them.
+        workers: processes; None for as many as there are cores and work for them. With more than
+            one, a script has to call this below ``if __name__ == "__main__":``, because each
+            process imports the script anew.
         resume: go on with an interrupted run.
         overwrite: replace what is in ``out`` once the new data set is whole.
         max_failures: give up when more demos than this have failed.
@@ -120,6 +123,7 @@ def extract(
     began = time.monotonic()
     selection = selection or Selection()
     listener = listener or _Silence()
+    ItemMaker(spec)  # a template that does not work is better known before the demos are read
     refs = list(source.refs(selection))
     if not refs:
         raise SourceError(
@@ -133,6 +137,7 @@ def extract(
         "source": f"{source.scheme}:{source.location}",
         "spec": spec.document(),
         "selection": selection_document(selection),
+        "demos": len(refs),
         "overwrite": overwrite,
     }
     with open_workplace(out, plan, resume=resume, overwrite=overwrite) as place:
@@ -144,9 +149,8 @@ def extract(
                 run.describe()
             place.put_in_place()
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
-    lines = (out / "meta/failures.jsonl").read_text("utf-8").splitlines()
-    seconds = time.monotonic() - began
-    return Summary(out, manifest, [json.loads(line) for line in lines], seconds, place.complete)
+    failures = read_jsonl(out / "meta/failures.jsonl")
+    return Summary(out, manifest, failures, time.monotonic() - began, place.complete)
 
 
 class _Run:
@@ -163,6 +167,7 @@ class _Run:
     ) -> None:
         self.source, self.spec, self.selection = source, spec, selection
         self.place, self.workers, self.listener = place, workers, listener
+        self.refs: Sequence[DemoRef] = ()
         self.failures: list[Failure] = []
         self.members: list[Member] = []
         self.splits: dict[str, str] = {}
@@ -171,6 +176,7 @@ class _Run:
 
     def read(self, refs: Sequence[DemoRef], max_failures: int | None) -> None:
         """Step 1: every demo onto the spool, or onto the list of failures."""
+        self.refs = refs
         self.listener.stage("Reading demos", len(refs))
         found: dict[str, Episode] = {}
         unread = []
@@ -274,7 +280,11 @@ class _Run:
         publish, meta = self.place.publish, self.place.publish / "meta"
         failures = in_order(self.failures)
         made = provenance(
-            self.source, self.selection, self.spec, [episode.id for _, episode in self.members]
+            self.source,
+            self.selection,
+            self.spec,
+            demos=len(self.refs),
+            episodes=[episode.id for _, episode in self.members],
         )
         write_jsonl(meta / "failures.jsonl", failures)
         write_text(meta / "item.schema.json", schema_text("item"))

@@ -9,7 +9,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fsync", "json_text", "move_into_place", "sha256_of", "write_jsonl", "write_text"]
+__all__ = [
+    "fsync",
+    "json_text",
+    "move_into_place",
+    "read_jsonl",
+    "sha256_of",
+    "write_jsonl",
+    "write_text",
+]
 
 
 def json_text(document: Any) -> str:
@@ -29,6 +37,13 @@ def write_jsonl(path: Path, documents: Iterable[Any]) -> None:
     """One JSON document a line."""
     lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in documents)
     write_text(path, "".join(lines))
+
+
+def read_jsonl(path: Path) -> list[Any]:
+    """The documents of a file that :func:`write_jsonl` wrote."""
+    # Not splitlines(): it also splits at characters that JSON may hold as they are.
+    with path.open(encoding="utf-8", newline="\n") as file:
+        return [json.loads(line) for line in file]
 
 
 def move_into_place(temporary: Path, path: Path) -> None:

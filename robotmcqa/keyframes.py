@@ -2,8 +2,8 @@
 
 The ARM-style rule (James & Davison, "Q-attention", 2022; as Robot-R1 uses it): a frame is a
 keyframe when the gripper has just opened or closed, when the arm has come to a stop, or when it
-is the last one. Two other rules stand beside it; :data:`RULES` is the table, and
-:func:`keyframe_rule` reads the names that the command line takes.
+is the last one. Two other rules stand beside it, and :func:`keyframe_rule` reads the names that
+the command line takes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib import import_module
+from inspect import getsource
 from operator import index
 from typing import cast
 
@@ -149,6 +151,20 @@ def _own_rule(path: str) -> KeyframeRule:
     if not callable(rule):
         raise UsageError(f"--keyframes {path}: not a function")
     return cast(KeyframeRule, rule)
+
+
+def rule_code(name: str) -> str | None:
+    """Hash of the source of a rule of the user's own; None for ours, and where none is to be had.
+
+    Two versions of one function are two rules.
+    """
+    if ":" not in name:
+        return None
+    try:
+        source = getsource(keyframe_rule(name))
+    except (OSError, TypeError):
+        return None
+    return blake2b(source.encode(), digest_size=8, person=b"robotmcqa.rule").hexdigest()
 
 
 def find_keyframes(demo: Demo, rule: KeyframeRule | None = None) -> list[int]:

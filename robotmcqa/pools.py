@@ -22,7 +22,11 @@ __all__ = ["ENOUGH_OTHERS", "SPLITS", "TaskPlan", "assign_splits", "plan_task"]
 SPLITS = ("train", "test")
 
 ENOUGH_OTHERS = 8
-"""``auto`` chooses ``matched`` when a question finds at least this many other episodes."""
+"""``auto`` chooses ``matched`` when a task's split has this many episodes beside a question's own.
+
+A question about a keyframe number that few episodes have may still find too few candidates; it is
+then skipped and recorded.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,11 @@ def assign_splits(episodes: Sequence[tuple[str, str]], fraction: float) -> dict[
     """Episode id -> split, for ``(task, episode id)`` pairs.
 
     An episode is in the test split when the hash of its id falls below ``fraction``. The hash
-    knows nothing else, so an episode keeps its split when others are added or the seed changes.
-    Two exceptions keep small sets usable: a task that ought to have a test episode (``fraction``
-    of it rounds to one or more) gets its lowest one, and as long as there are two episodes
-    neither split stays empty (unless ``fraction`` is 0).
+    knows nothing else, so such an episode keeps its split when others are added or the seed
+    changes. Two exceptions keep small sets usable: a task that ought to have a test episode
+    (``fraction`` of it rounds to one or more) but has none gets its lowest one, and as long as
+    there are two episodes neither split stays empty (unless ``fraction`` is 0). An episode placed
+    by an exception may change its split when others are added.
     """
     ranks = {episode: _rank(episode) for _, episode in episodes}
     test = {episode for episode, rank in ranks.items() if rank < fraction}

@@ -17,9 +17,20 @@ __all__ = ["command", "provenance", "selection_document"]
 
 
 def provenance(
-    source: DemoSource, selection: Selection, spec: Spec, episodes: Iterable[str]
+    source: DemoSource,
+    selection: Selection,
+    spec: Spec,
+    *,
+    demos: int,
+    episodes: Iterable[str],
 ) -> dict[str, Any]:
-    """``meta/provenance.json`` (``schemas/v1/provenance.schema.json``)."""
+    """``meta/provenance.json`` (``schemas/v1/provenance.schema.json``).
+
+    Args:
+        source, selection, spec: of the data set.
+        demos: how many were looked at.
+        episodes: ids of those that are in the data set.
+    """
     ids = sorted(episodes)
     digest = hashlib.blake2b("\n".join(ids).encode(), digest_size=8, person=b"robotmcqa.source")
     return {
@@ -29,6 +40,7 @@ def provenance(
             "licence": source.licence,
             "episodes": len(ids),
             "digest": digest.hexdigest(),
+            "demos": demos,
         },
         "selection": selection_document(selection),
         "command": command(source, selection, spec),
@@ -95,7 +107,7 @@ def _arguments(source: DemoSource, selection: Selection, spec: Spec) -> Iterator
     )
     for flag, value, usual in flags:
         if value != usual:
-            yield from (flag, f"{value:g}" if isinstance(value, float) else str(value))
+            yield from (flag, str(value))
     if spec.scene.document != default.scene.document:
         yield from ("--metadata", f"{spec.scene.name}.json")
     for family in sorted(spec.templates):

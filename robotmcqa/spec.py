@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from robotmcqa.distractors import LAWS
 from robotmcqa.errors import UsageError
-from robotmcqa.keyframes import keyframe_rule
+from robotmcqa.keyframes import keyframe_rule, rule_code
 from robotmcqa.scene import SceneMetadata, scene_preset
 
-__all__ = ["PRESETS", "SPEC_VERSION", "Spec", "preset"]
+__all__ = ["PRESETS", "SPEC_VERSION", "Spec", "document_digest", "preset"]
 
 SPEC_VERSION = "1"
 """Changes when the same arguments would give other questions."""
@@ -119,19 +119,23 @@ class Spec:
             "dead_band_mm": self.dead_band,
             "stride": self.stride,
             "keyframes": self.keyframes,
+            "keyframe_code": rule_code(self.keyframes),
             "cameras": list(self.cameras),
             "seed": self.seed,
             "test_fraction": float(self.test_fraction),
-            "scene": _hash(dict(self.scene.document)),
-            "templates": {name: _hash(text) for name, text in sorted(self.templates.items())},
+            "scene": document_digest(self.scene.document),
+            "templates": {
+                name: document_digest(text) for name, text in sorted(self.templates.items())
+            },
         }
 
     def digest(self) -> str:
         """16 hex digits that stand for the whole spec."""
-        return _hash(self.document())
+        return document_digest(self.document())
 
 
-def _hash(value: Any) -> str:
+def document_digest(value: Any) -> str:
+    """16 hex digits for a JSON document, whatever the order of its keys."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8, person=b"robotmcqa.spec").hexdigest()
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from robotmcqa.questions.prompts import LETTERS
+
 __all__ = ["STATISTICS_COLUMNS", "Statistics", "letter_balance"]
 
 STATISTICS_COLUMNS = ("family", "task", "answer", "motion", "state", "target", "options")
@@ -71,5 +73,5 @@ def letter_balance(counts: Mapping[str, int], choices: int) -> float:
     """Chi-square p value of the right letters against each of ``choices`` being equally likely."""
     from scipy.stats import chisquare
 
-    observed = [counts.get(letter, 0) for letter in "ABCDEFGH"[:choices]]
+    observed = [counts.get(letter, 0) for letter in LETTERS[:choices]]
     return float(chisquare(observed).pvalue)

@@ -7,6 +7,7 @@ held against the promises of their law, pictures are decoded, and files are hash
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -24,7 +25,7 @@ from robotmcqa.questions import FAMILIES
 from robotmcqa.questions.prompts import LETTERS
 from robotmcqa.schema import first_problem, is_valid
 from robotmcqa.shards import read_rows
-from robotmcqa.spec import Spec
+from robotmcqa.spec import Spec, document_digest
 from robotmcqa.statistics import Statistics, letter_balance
 
 __all__ = ["Problem", "Report", "validate"]
@@ -92,7 +93,7 @@ def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> 
     if report.problems:
         return report  # rows of a damaged file say nothing
     rows = _RowChecks(dataset)
-    splits: dict[str, str] = {}
+    splits: dict[str, str] = {}  # episode -> the split it was first met in
     for shard in dataset.shards():
         in_shard = 0
         for row in read_rows(path / shard["path"]):
@@ -114,6 +115,8 @@ def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> 
         rows.next_file(shard["split"])
     report.images = rows.images
     report.problems.extend(_balance_problems(report, dataset))
+    if not report.problems:  # otherwise the counts are bound to differ
+        report.problems.extend(_manifest_problems(report, dataset))
     return report
 
 
@@ -131,6 +134,36 @@ def _file_problems(dataset: Dataset) -> Iterator[Problem]:
             yield Problem(name, "not in the manifest, but readers would load it")
     if not dataset.shards():
         yield Problem("meta/manifest.json", "lists no data file")
+
+
+def _manifest_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:
+    """What the manifest says of the spec, the rows and the failures, against what is there."""
+    manifest = dataset.manifest
+    failures = dataset.failures()
+    for number, line in enumerate(failures, 1):
+        problem = first_problem("failure", line)
+        if problem:
+            yield Problem(f"meta/failures.jsonl, line {number}", problem)
+    rows: Counter[str] = Counter()
+    for shard in dataset.shards():
+        rows[shard["split"]] += shard["rows"]
+    claims = {
+        "spec_digest": (manifest["spec_digest"], document_digest(manifest["spec"])),
+        "spec.scene": (manifest["spec"]["scene"], document_digest(dataset.scene.document)),
+        "splits": ({name: split["rows"] for name, split in manifest["splits"].items()}, rows),
+        "items": (
+            {task: sum(families.values()) for task, families in manifest["items"].items()},
+            report.statistics.tasks,
+        ),
+        "skipped": (
+            manifest["skipped"],
+            Counter(line["why"] for line in failures if line["kind"] == "item"),
+        ),
+        "failures": (manifest["failures"], sum(line["kind"] == "demo" for line in failures)),
+    }
+    for name, (said, found) in claims.items():
+        if said != found:
+            yield Problem(f"meta/manifest.json, {name}", f"says {said}, but it is {found}")
 
 
 def _balance_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:

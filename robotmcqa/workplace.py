@@ -72,18 +72,15 @@ class Workplace:
         for stale in sorted(data.glob("*.parquet")) if data.is_dir() else ():
             if f"data/{stale.name}" not in wanted:
                 stale.unlink()
-        folders = {self.out}
-        for path in sorted(self.publish.rglob("*")):
-            target = self.out / path.relative_to(self.publish)
-            if path.is_dir():
-                target.mkdir(exist_ok=True)
-                folders.add(target)
-            elif path != self.publish / MANIFEST:
-                os.replace(path, target)
-        for folder in sorted(folders):
+        for name in ("README.md", *sorted(wanted)):
+            (self.out / name).parent.mkdir(exist_ok=True)
+            if (self.publish / name).exists():
+                os.replace(self.publish / name, self.out / name)
+        for folder in (self.out, data, self.out / "meta"):
             fsync(folder)
         move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
-        fsync((self.out / MANIFEST).parent)
+        fsync(self.out / "meta")
+        (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
         shutil.rmtree(self.work)
 
 
@@ -145,14 +142,21 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
     place = Workplace(out)
     begun = place.work / "plan.json"
     if begun.exists():
-        _refuse_change(json.loads(begun.read_text("utf-8")), plan, f"the extraction in {out}")
+        before = json.loads(begun.read_text("utf-8"))
+        # Demos may have been mended, added or removed since; an overwrite is resumed without it.
+        same = {"demos": plan["demos"], "overwrite": plan["overwrite"]}
+        _refuse_change({**before, **same}, plan, f"the extraction in {out}")
     elif (out / MANIFEST).exists() and (out / "meta/provenance.json").exists():
         manifest = json.loads((out / MANIFEST).read_text("utf-8"))
         made = json.loads((out / "meta/provenance.json").read_text("utf-8"))
         if not plan["overwrite"]:
-            there = {"spec": manifest["spec"], "selection": made["selection"]}
-            asked = {"spec": plan["spec"], "selection": plan["selection"]}
-            _refuse_change(there, asked, f"the data set in {out}")
+            there = {
+                "robotmcqa": manifest["generator"].removeprefix("robotmcqa "),
+                "spec": manifest["spec"],
+                "selection": made["selection"],
+                "demos": made["source"]["demos"],
+            }
+            _refuse_change(there, {name: plan[name] for name in there}, f"the data set in {out}")
             shutil.rmtree(place.work, ignore_errors=True)
             return Workplace(out, complete=True)
     for folder in (place.episodes, place.shards, place.publish / "data", place.publish / "meta"):
@@ -176,11 +180,7 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _refuse_change(before: dict[str, Any], now: dict[str, Any], what: str) -> None:
-    changes = [
-        f"{name}: {old!r} then, {new!r} now"
-        for name, old, new in _differences(before, now)
-        if name != "overwrite"
-    ]
+    changes = [f"{name}: {old!r} then, {new!r} now" for name, old, new in _differences(before, now)]
     if changes:
         raise UsageError(
             f"{what} was made with other arguments ({'; '.join(changes)})",

@@ -1,19 +1,23 @@
-"""What the tests share: demos, a data set made of them, and the command line as a process."""
+"""What the tests share: demos, a data set made of them, the command line as a process, guards."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.factory import write_demos
+from robotmcqa.rlbench_layout import save_demo
+from tests.factory import make_demo, write_demos
+from tests.rlbench_helpers import SMALL
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 """``robotmcqa(*arguments)``, run to its end."""
@@ -106,9 +110,96 @@ def dataset(demos: Path, robotmcqa: Run, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
+def rows(dataset: Path) -> list[Row]:
+    return rows_of(dataset)
+
+
+@pytest.fixture
+def copy(dataset: Path, tmp_path: Path) -> Path:
+    """The data set, to be tampered with."""
+    folder = tmp_path / "copy"
+    shutil.copytree(dataset, folder)
+    return folder
+
+
+@pytest.fixture
+def extracted(demos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``extracted(*options)``: the rows of a data set made with them, and its folder.
+
+    The command's own entry point, called in this process: half a second saved each time.
+    """
+    main = importlib.import_module("robotmcqa.cli.app").main
+
+    def run(*options: object, source: Path = demos) -> tuple[list[Row], Path]:
+        out = tmp_path / "out"
+        words = ("extract", "--source", f"rlbench:{source}", "--out", out, *options)
+        monkeypatch.setattr(sys, "argv", ["robotmcqa", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+        return rows_of(out), out
+
+    return run
+
+
+# ------------------------------------------------------------------------------ saved RLBench demos
+
+
+@pytest.fixture(scope="session", name="tree")
+def saved_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tasks, variations 0 and 1, two episodes each."""
+    root = tmp_path_factory.mktemp("demos")
+    write_demos(root, {"reach_target": 4, "push_button": 4}, variations=2, **SMALL)
+    return root
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    """The folder of the only episode of a data set."""
+    return save_demo(tmp_path, make_demo(cameras=("front", "overhead"), **SMALL), 0)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Five episodes that a test may break."""
+    folder = tmp_path / "small"
+    write_demos(folder, {"reach_target": 5}, frames=60, size=16)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def rlbench_data() -> Path:
     """Demos that RLBench itself has recorded, where the tester has some."""
     folder = os.environ.get("ROBOTMCQA_RLBENCH_DATA")
     if not folder:
         pytest.skip("ROBOTMCQA_RLBENCH_DATA does not name a folder of RLBench's own demos")
     return Path(folder)
+
+
+# --------------------------------------------------------------------------- pickles from strangers
+
+
+@pytest.fixture
+def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Nothing may make this file: attacks run in its folder and make it by its bare name."""
+    folder = tmp_path / "canary"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    yield folder
+    assert list(folder.iterdir()) == [], "a pickle was executed"
+
+
+@pytest.fixture
+def memory() -> Iterator[None]:
+    """At most 2 GiB more than now: an attack on memory fails instead of taking the machine."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import resource  # Windows has none
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = pages * resource.getpagesize() + (2 << 30)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,18 +1,9 @@
-"""Items: from episodes built by hand to whole questions.
-
-``ROBOTMCQA_UPDATE_GOLDEN=1`` writes the prompts in ``tests/golden`` anew; look at what git says
-has changed.
-"""
+"""Items: from episodes built by hand to whole questions with one right answer."""
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given, settings
@@ -20,85 +11,31 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from robotmcqa.coordinates import coordinate_text, distance_squared, to_millimetres
-from robotmcqa.draws import Draws
-from robotmcqa.episode import Episode, State
-from robotmcqa.errors import SceneError, TemplateError, UsageError
-from robotmcqa.item import Item, ItemMaker, Skip
-from robotmcqa.motion import motion_label, neighbours
-from robotmcqa.pools import plan_task
-from robotmcqa.scene import SceneMetadata, scene_from_document, scene_preset
+from robotmcqa.errors import SceneError, UsageError
+from robotmcqa.item import Item, Skip
+from robotmcqa.motion import MotionLabel, Step, motion_label, neighbours
 from robotmcqa.schema import first_problem
-from robotmcqa.spec import FAMILY_NAMES, PRESETS, Spec, preset
+from robotmcqa.spec import FAMILY_NAMES, Spec
+from tests.items import (
+    LETTERS,
+    WORDS,
+    episodes,
+    made,
+    make_episode,
+    option_lines,
+    place,
+    right_text,
+    rows,
+    scene_with,
+    skips,
+    without_pictures,
+)
 
-GOLDEN = Path(__file__).parent / "golden"
-
-WORDS = scene_preset("rlbench").motion_words
-
-LETTERS = "ABCDEFGH"
-
-
-def place(*key: str | int) -> State:
-    """A state somewhere in the RLBench box."""
-    draws = Draws("place", *key)
-    x, y, z = draws.between(-300, 700), draws.between(-500, 500), draws.between(752, 1600)
-    return (x / 1000, y / 1000, z / 1000, 0.0, 0.0, 0.0, 1.0, 1.0)
-
-
-def make_episode(number: int, **changes: Any) -> Episode:
-    """Four question frames (0, 10, 20, 30) and three keyframes, at places fixed by ``number``."""
-    episode = Episode(
-        id=f"{Draws('id', number).word():016x}",
-        task="reach_target",
-        variation=0,
-        instructions=("reach the red ball", "touch the red ball"),
-        notes=(),
-        length=40,
-        keyframes=(12, 25, 39),
-        targets=tuple(place(number, "target", index) for index in range(3)),
-        frames=(0, 10, 20, 30),
-        states=tuple(place(number, "state", index) for index in range(4)),
-    )
-    return replace(episode, **changes)
-
-
-def episodes(count: int) -> list[Episode]:
-    return [make_episode(number) for number in range(count)]
-
-
-def without_pictures(**chosen: Any) -> Spec:
-    return Spec(cameras=(), **chosen)
-
-
-def made(spec: Spec, of: Iterable[Episode]) -> list[Item | Skip]:
-    """All that comes of the episodes of one task and split."""
-    in_turn = list(of)
-    plan = plan_task(in_turn, spec)
-    maker = ItemMaker(spec)
-    return [item for episode in in_turn for item in maker.items(episode, plan)]
-
-
-def rows(spec: Spec, of: Iterable[Episode]) -> list[dict[str, Any]]:
-    return [item.document for item in made(spec, of) if isinstance(item, Item)]
-
-
-def skips(spec: Spec, of: Iterable[Episode]) -> list[Skip]:
-    return [skip for skip in made(spec, of) if isinstance(skip, Skip)]
-
-
-def right_text(row: Mapping[str, Any]) -> str:
-    """What the right option has to say, worked out from the row's own numbers."""
-    state, target = to_millimetres(row["state"]), to_millimetres(row["target"])
-    texts = {
-        "waypoint": coordinate_text(target),
-        "current_state": coordinate_text(state),
-        "motion": motion_label(state, target).text(WORDS),
-    }
-    return texts[row["family"]]
-
-
-def option_lines(question: str) -> list[str]:
-    return [line for line in question.splitlines() if line.startswith("[[")]
-
+LABELS = [
+    label
+    for label in (MotionLabel(*steps) for steps in product(Step, repeat=3))
+    if label.is_possible()
+]
 
 specs = st.builds(
     without_pictures,
@@ -227,31 +164,6 @@ def test_an_open_question_does_not_give_its_answer_away() -> None:
         assert row["answer"] not in row["question"]
 
 
-# The current position
-
-
-@pytest.mark.parametrize("format_", ["choice", "open"])
-@pytest.mark.parametrize(("family", "field"), [("waypoint", "state"), ("motion", "motion_state")])
-@pytest.mark.parametrize("visibility", ["shown", "withheld"])
-def test_the_position_is_in_the_prompt_just_when_shown(
-    format_: str, family: str, field: str, visibility: str
-) -> None:
-    chosen = {field: visibility, "format": format_}
-    for row in rows(without_pictures(families=(family,), **chosen), episodes(20)):
-        position = coordinate_text(to_millimetres(row["state"]))
-        assert (position in row["question"]) == (visibility == "shown")
-        assert row["spec"]["state"] == visibility
-
-
-@pytest.mark.parametrize("visibility", ["shown", "withheld"])
-def test_current_state_never_states_what_it_asks_for(visibility: str) -> None:
-    chosen: dict[str, Any] = {"state": visibility, "motion_state": visibility}
-    for row in rows(without_pictures(families=("current_state",), **chosen), episodes(20)):
-        position = coordinate_text(to_millimetres(row["state"]))
-        assert row["question"].count(position) == 1  # as an option
-        assert row["spec"]["state"] == "withheld"
-
-
 # Motion
 
 
@@ -265,6 +177,16 @@ def test_motion_options_are_neighbours_of_the_right_label(choices: int) -> None:
         assert wrong <= {other.text(WORDS) for other in neighbours(label)}
 
 
+@pytest.mark.parametrize("choices", range(2, 6))
+def test_motion_options_are_all_neighbours_of_each_other(choices: int) -> None:
+    """So the right one cannot be told by being the one closest to all others."""
+    label_of = {label.text(WORDS): label for label in LABELS}
+    for row in rows(without_pictures(families=("motion",), choices=choices), episodes(40)):
+        labels = [label_of[option] for option in row["options"]]
+        for one, other in combinations(labels, 2):
+            assert sum(a != b for a, b in zip(one.steps, other.steps, strict=True)) == 1
+
+
 def test_the_dead_band_reaches_the_motion_question() -> None:
     home = place("home")
     nearby = (home[0] + 0.2, home[1] + 0.004, *home[2:])
@@ -274,18 +196,6 @@ def test_the_dead_band_reaches_the_motion_question() -> None:
         (row,) = rows(spec, [episode])
         assert row["motion"] == text
         assert row["options"][LETTERS.index(row["answer"])] == text
-
-
-def scene_with(axis: str, plus: str, minus: str) -> SceneMetadata:
-    """The preset with other words for one axis."""
-    shipped = scene_preset("rlbench").document
-    renamed = {
-        "plus": {"word": plus, "meaning": "this way"},
-        "minus": {"word": minus, "meaning": "that way"},
-    }
-    return scene_from_document(
-        {**shipped, "axes": {**shipped["axes"], axis: renamed}}, "scene.json"
-    )
 
 
 def test_motion_speaks_in_the_words_of_the_scene() -> None:
@@ -391,186 +301,3 @@ def test_another_seed_asks_other_questions() -> None:
     other = rows(without_pictures(seed=1), episodes(5))
     assert [row["id"] for row in one] == [row["id"] for row in other]
     assert sum(a["options"] == b["options"] for a, b in zip(one, other, strict=True)) < 5
-
-
-# Prompts
-
-
-@pytest.mark.parametrize("family", FAMILY_NAMES)
-def test_the_whole_prompt(family: str) -> None:
-    """Any change to a prompt changes what models are trained on: it has to be seen."""
-    images = ((b"png",),)
-    home = (0.278, -0.008, 1.472, 0.0, 1.0, 0.0, 0.0, 1.0)
-    episode = make_episode(
-        0, frames=(0,), states=(home,), keyframes=(39,), targets=(place("goal"),), images=images
-    )
-    (row,) = rows(Spec(families=(family,)), [episode])
-    path = GOLDEN / f"prompt_{family}.txt"
-    prompt = row["question"] + "\n"
-    if os.environ.get("ROBOTMCQA_UPDATE_GOLDEN") == "1":
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(prompt, encoding="utf-8")
-    assert prompt == path.read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("format_", ["choice", "open"])
-@pytest.mark.parametrize("visibility", ["shown", "withheld"])
-def test_prompts_are_tidy(format_: str, visibility: str) -> None:
-    """No leftover template, no missing value, no gap of two lines, no blanks at the ends."""
-    chosen: dict[str, Any] = {"format": format_, "state": visibility, "motion_state": visibility}
-    for row in rows(without_pictures(**chosen), episodes(3)):
-        question = row["question"]
-        assert question == question.strip()
-        for trace in ("{{", "{%", "None", "Undefined"):
-            assert trace not in question
-        lines = question.split("\n")
-        assert all(line == line.rstrip() for line in lines)
-        assert not any(above == below == "" for above, below in pairwise(lines))
-        assert "<think>" in question
-        assert "<answer>" in question
-
-
-def test_an_instruction_is_text_and_never_a_template() -> None:
-    """It comes with the demo, which may come from a stranger."""
-    instruction = "stack {{ 6 * 7 }} <b>cups</b> & {% raise %}"
-    episode = make_episode(0, instructions=(instruction,))
-    for row in rows(without_pictures(), [episode]):
-        assert instruction in row["question"]
-
-
-def test_a_template_of_ones_own() -> None:
-    own = (
-        "{{ robot }}|{{ instruction }}|{{ state }}|{{ cameras | length }}|{{ scene.frame }}\n"
-        "{% for letter, text in options %}{{ letter }}: {{ text }};{% endfor %}"
-    )
-    spec = without_pictures(templates={"waypoint": own}, families=("waypoint", "motion"))
-    got = rows(spec, episodes(2))
-    waypoint = next(row for row in got if row["family"] == "waypoint")
-    state = coordinate_text(to_millimetres(waypoint["state"]))
-    options = "".join(
-        f"{letter}: {text};" for letter, text in zip("ABCD", waypoint["options"], strict=True)
-    )
-    assert waypoint["question"] == (
-        f"{spec.scene.robot}|{waypoint['instruction']}|{state}|0|world\n{options}"
-    )
-    motion = next(row for row in got if row["family"] == "motion")
-    assert motion == next(
-        {**row, "spec": motion["spec"]}
-        for row in rows(without_pictures(), episodes(2))
-        if row["family"] == "motion"
-    )
-
-
-def test_a_template_may_build_on_the_shipped_skeleton() -> None:
-    own = '{% extends "skeleton.jinja" %}{% block question %}Whither?{% endblock %}'
-    for row in rows(
-        without_pictures(templates={"waypoint": own}, families=("waypoint",)), episodes(1)
-    ):
-        assert "Question: Whither?" in row["question"]
-        assert len(option_lines(row["question"])) == 4
-
-
-@pytest.mark.parametrize(
-    ("template", "line"),
-    [
-        ("{{ instruction }", 1),
-        ("one\ntwo\n{{ instruction }\n", 3),
-        ("one\n{% if state %}\n", 2),
-        ("{% for a, b in options %}\n{% endif %}", 2),
-    ],
-)
-def test_a_broken_template_is_named_with_its_line(template: str, line: int) -> None:
-    with pytest.raises(TemplateError, match=f"template of 'motion', line {line}:") as caught:
-        ItemMaker(Spec(templates={"motion": template}))
-    assert caught.value.remedy
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{{ ''.__class__.__mro__ }}",
-        "{{ options.__class__.__base__.__subclasses__() }}",
-        "{{ scene.__init__.__globals__ }}",
-        "{{ options.append(1) }}",
-    ],
-)
-def test_the_sandbox_keeps_a_template_in(template: str) -> None:
-    with pytest.raises(TemplateError, match="template of 'waypoint'"):
-        made(without_pictures(templates={"waypoint": template}), episodes(1))
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{{ nonsense }}",
-        "{{ options | nonsense }}",
-        "{{ instruction + 1 }}",
-        '{% include "absent.jinja" %}',
-        "{{ 1 / 0 }}",
-        "{{ range(200_000) | list }}",
-        "{% for a, b, c in options %}{{ a }}{% endfor %}",
-        '{% extends "waypoint.jinja" %}',
-    ],
-)
-def test_a_template_that_fails_is_the_templates_fault(template: str) -> None:
-    """Whatever goes wrong while it is filled in, the user is told which template it was."""
-    with pytest.raises(TemplateError, match="template of 'waypoint'"):
-        made(without_pictures(templates={"waypoint": template}), episodes(1))
-
-
-# The spec
-
-OTHER: Mapping[str, Any] = {
-    "families": ("waypoint",),
-    "format": "open",
-    "choices": 5,
-    "distractors": "near",
-    "state": "withheld",
-    "motion_state": "shown",
-    "min_displacement": 1,
-    "separation": 51,
-    "dead_band": 1,
-    "stride": 11,
-    "keyframes": "every-10",
-    "cameras": ("wrist",),
-    "seed": 1,
-    "test_fraction": 0.2,
-    "scene": scene_with("x", "ahead", "back"),
-    "templates": {"motion": "own"},
-}
-
-
-@pytest.mark.parametrize("field", [field.name for field in fields(Spec)])
-def test_any_change_of_the_spec_shows_in_its_digest(field: str) -> None:
-    """Rows of different specs must never be taken for one data set."""
-    changed = replace(Spec(), **{field: OTHER[field]})
-    assert changed.document() != Spec().document()
-    assert changed.digest() != Spec().digest()
-
-
-def test_changes_of_the_spec_have_digests_of_their_own() -> None:
-    changed = {replace(Spec(), **{field: value}).digest() for field, value in OTHER.items()}
-    assert len(changed) == len(OTHER)
-    one, two = Spec(templates={"motion": "one"}), Spec(templates={"motion": "two"})
-    assert one.digest() != two.digest()
-
-
-def test_equal_specs_have_equal_digests() -> None:
-    """However their numbers and orders were written."""
-    assert Spec(families=("motion", "waypoint")) == Spec(families=("waypoint", "motion"))
-    one, other = Spec(test_fraction=0), Spec(test_fraction=0.0)
-    assert one == other
-    assert one.digest() == other.digest()
-
-
-def test_every_row_carries_the_digest_of_its_spec() -> None:
-    spec = without_pictures(seed=7)
-    assert {row["spec"]["digest"] for row in rows(spec, episodes(2))} == {spec.digest()}
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_gives_way_to_single_fields(name: str) -> None:
-    spec = preset(name, choices=3, state="shown", distractors="near")
-    assert (spec.choices, spec.state, spec.distractors) == (3, "shown", "near")
-    with pytest.raises(UsageError, match="no preset"):
-        preset(name + "x")

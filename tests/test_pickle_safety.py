@@ -1,4 +1,4 @@
-"""A pickle from a stranger is never executed, and never brings the run down.
+"""A pickle from a stranger is never executed.
 
 Every test runs in an empty folder. The attacks would make a file there if they ran, and
 ``test_the_marks_work`` proves that they can.
@@ -6,90 +6,36 @@ Every test runs in an empty folder. The attacks would make a file there if they 
 
 from __future__ import annotations
 
-import contextlib
 import copyreg
 import functools
 import importlib
 import operator
 import pickle
-import resource
 import shutil
-import struct
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, ForbiddenPickle
-from robotmcqa.rlbench_layout import PickledDemo, PickledObservation, dump_pickle, save_demo
-from robotmcqa.sources import Selection
-from robotmcqa.sources.rlbench import RLBenchSource
+from robotmcqa.rlbench_layout import dump_pickle, save_demo
 from robotmcqa.sources.rlbench_pickle import (
     StoredArray,
     StoredDemo,
     StoredObservation,
     StoredType,
-    array,
     read_pickle,
     stack,
 )
-from tests.factory import make_demo
+from tests.pickles import DEMO, call, demo_to_damage, harmless, load, name, text, whole
 
-FRAMES = 40
-
-
-@pytest.fixture(autouse=True)
-def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Nothing may make this file: attacks run in its folder and make it by its bare name."""
-    folder = tmp_path / "canary"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    yield folder
-    assert list(folder.iterdir()) == [], "a pickle was executed"
+pytestmark = pytest.mark.usefixtures("canary", "memory")
 
 
-@pytest.fixture(autouse=True)
-def memory() -> Iterator[None]:
-    """At most 2 GiB more than now: an attack on memory fails instead of taking the machine."""
-    if not sys.platform.startswith("linux"):
-        yield
-        return
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = pages * resource.getpagesize() + (2 << 30)
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-# ------------------------------------------------------------------- pickles, opcode by opcode
-
-
-def text(value: str) -> bytes:
-    """A string on the stack."""
-    data = value.encode()
-    return b"X" + struct.pack("<I", len(data)) + data
-
-
-def name(module: str, attribute: str) -> bytes:
-    """A global on the stack, protocol 4 style, which also takes dotted attributes."""
-    return text(module) + text(attribute) + b"\x93"
-
-
-def call(function: bytes, *arguments: bytes) -> bytes:
-    """The result of a call on the stack."""
-    return function + b"(" + b"".join(arguments) + b"tR"
-
-
-def whole(body: bytes) -> bytes:
-    return b"\x80\x04" + body + b"."
+# ---------------------------------------------------------------------------------- forbidden names
 
 
 TOUCH = text("touch canary")
@@ -242,6 +188,26 @@ def test_extension_opcodes(opcode: bytes, registered: bool) -> None:
             copyreg.remove_extension("os", "system", 0xF0)
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of one episode without pictures; its episode's folder."""
+    root = tmp_path_factory.mktemp("saved")
+    return save_demo(root, DEMO, 0, layout="all_variations", cameras={})
+
+
+@pytest.mark.parametrize(
+    "file", ["low_dim_obs.pkl", "variation_number.pkl", "variation_descriptions.pkl"]
+)
+def test_an_attack_in_any_file_is_a_named_failure(file: str, saved: Path, tmp_path: Path) -> None:
+    """In the descriptions too, though they could be done without: the whole demo is suspect."""
+    folder = tmp_path / "t/all_variations/episodes/episode0"
+    shutil.copytree(saved, folder)
+    (folder / file).write_bytes(whole(ATTACKS["os.system"]))
+    with pytest.raises(ForbiddenPickle, match=r"os\.system") as caught:
+        load(folder)
+    assert file in caught.value.what
+
+
 # --------------------------------------------------------------------- changing the stand-ins
 
 STAND_INS = {
@@ -288,294 +254,8 @@ def test_instances_can_be_changed_without_harm(stand_in: str, attribute: str, sl
     assert_demo(read_pickle(dump_pickle(demo_to_damage())))
 
 
-def harmless(data: bytes) -> Any:
-    """What the pickle holds, or None if it was refused; anything else raises."""
-    try:
-        return read_pickle(data)
-    except DemoError:
-        return None
-
-
 def assert_demo(stored: Any) -> None:
     assert type(stored).__name__ == "StoredDemo"
     assert all(isinstance(frame, StoredObservation) for frame in stored._observations)
     pose = stack([frame.gripper_pose for frame in stored._observations])
     assert np.array_equal(pose, DEMO.gripper_pose)
-
-
-# --------------------------------------------------------------------------- arrays that lie
-
-DEMO = make_demo(frames=FRAMES, size=16)
-F8 = ("f8", False, True)
-LITTLE = (3, "<", None, None, None, -1, -1, 0)
-
-
-def demo_to_damage() -> Any:
-    observations = [
-        PickledObservation(
-            gripper_pose=DEMO.gripper_pose[frame].copy(),
-            gripper_open=float(DEMO.gripper_open[frame]),
-            joint_velocities=np.array(DEMO.joint_velocities)[frame].copy(),
-            misc={},
-        )
-        for frame in range(FRAMES)
-    ]
-    return PickledDemo(observations, random_seed=None)
-
-
-def stored_type(arguments: Any, state: Any) -> StoredType:
-    kind = StoredType(*arguments)
-    kind.__setstate__(state)
-    return kind
-
-
-NUMBERS = stored_type(F8, LITTLE)  # shared, as the arrays of one pickle share it
-
-
-def stored_array(*state: Any, dtype: Any = None) -> StoredArray:
-    """``state`` is (version, shape, order, data); the dtype goes in between."""
-    kind = stored_type(*dtype) if dtype else NUMBERS
-    stored = StoredArray()
-    version, shape, fortran, data = state
-    stored.__setstate__((version, shape, kind, fortran, data))
-    return stored
-
-
-def short_state() -> StoredArray:
-    """The header of an honest array, and no data after it."""
-    stored = StoredArray()
-    stored.__setstate__((1, (7,), NUMBERS, False))
-    return stored
-
-
-HUGE = 2**62
-LIES: dict[str, StoredArray] = {
-    "huge shape": stored_array(1, (HUGE,), False, b"\0" * 8),
-    "huge product": stored_array(1, (HUGE, HUGE), False, b"\0" * 8),
-    "product that wraps to the length": stored_array(1, (2**61 + 7,), False, b"\0" * 56),
-    "beyond 64 bits": stored_array(1, (10**30,), False, b"\0" * 8),
-    "nothing, but beyond 64 bits": stored_array(1, (0, 10**30), False, b""),
-    "too few bytes": stored_array(1, (7,), False, b"\0" * 55),
-    "too many bytes": stored_array(1, (7,), False, b"\0" * 57),
-    "negative": stored_array(1, (-7,), False, b"\0" * 56),
-    "two negatives": stored_array(1, (-7, -1), False, b"\0" * 56),
-    "shape of floats": stored_array(1, (7.5,), False, b"\0" * 60),
-    "shape is no tuple": stored_array(1, [7], False, b"\0" * 56),
-    "shape is None": stored_array(1, None, False, b"\0" * 56),
-    "200 dimensions": stored_array(1, (1,) * 200, False, b"\0" * 8),
-    "data is text": stored_array(1, (7,), False, "\0" * 56),
-    "data is a list": stored_array(1, (7,), False, [0] * 56),
-    "data is None": stored_array(1, (7,), False, None),
-    "objects": stored_array(1, (1,), False, b"\0" * 8, dtype=(("O8", False, True), LITTLE)),
-    "list of objects": stored_array(1, (1,), False, [1], dtype=(("O8", False, True), LITTLE)),
-    "structured": stored_array(
-        1, (1,), False, b"\0" * 8, dtype=(("V8", False, True), (3, "|", None, ("a",), {}, 8, 1, 16))
-    ),
-    "text": stored_array(1, (1,), False, b"\0" * 8, dtype=(("U2", False, True), LITTLE)),
-    "dates": stored_array(1, (1,), False, b"\0" * 8, dtype=(("M8", False, True), LITTLE)),
-    "complex": stored_array(1, (1,), False, b"\0" * 16, dtype=(("c16", False, True), LITTLE)),
-    "dtype of another text": stored_array(1, (1,), False, b"\0" * 8, dtype=(("f8,O",), LITTLE)),
-    "dtype of a list": stored_array(1, (1,), False, b"\0" * 8, dtype=((["f8"],), LITTLE)),
-    "dtype of nothing": stored_array(1, (1,), False, b"\0" * 8, dtype=((), LITTLE)),
-    "byte order is a word": stored_array(1, (1,), False, b"\0" * 8, dtype=(F8, (3, "O"))),
-    "dtype state is a number": stored_array(1, (1,), False, b"\0" * 8, dtype=(F8, 3)),
-    "dtype state is a dict": stored_array(1, (1,), False, b"\0" * 8, dtype=(F8, {"a": 1})),
-    "dtype state is short": stored_array(1, (1,), False, b"\0" * 8, dtype=(F8, (3,))),
-    "state is short": short_state(),
-    "no state": StoredArray(),
-}
-
-
-@pytest.mark.parametrize("lie", LIES)
-def test_an_array_that_lies_is_refused(lie: str) -> None:
-    with pytest.raises(DemoError):
-        array(LIES[lie])
-
-
-@pytest.mark.parametrize("lie", LIES)
-@pytest.mark.parametrize("first", [True, False])
-def test_an_array_that_lies_among_honest_ones_is_refused(lie: str, first: bool) -> None:
-    honest = stored_array(1, (7,), False, b"\0" * 56)
-    with pytest.raises(DemoError):
-        stack([LIES[lie], honest] if first else [honest, LIES[lie]])
-
-
-def test_states_of_the_wrong_kind() -> None:
-    for state in (None, 1, (), (1, 2), (1, (7,), None, False, b""), {"a": 1}, "abcde", b"abcde"):
-        stored = StoredArray()
-        stored.__setstate__(state)
-        with pytest.raises(DemoError):
-            array(stored)
-
-
-def test_a_header_that_contains_itself() -> None:
-    """Comparing or printing it would never end."""
-    nest: list[Any] = []
-    nest.append(nest)
-    other: list[Any] = []
-    other.append(other)
-    left, right = (stored_array(one, (7,), False, b"\0" * 56) for one in (nest, other))
-    with contextlib.suppress(DemoError):
-        stack([left, right])
-    for shape in (nest, (nest,)):
-        with pytest.raises(DemoError):
-            array(stored_array(1, shape, False, b""))
-
-
-def test_a_header_that_is_very_deep() -> None:
-    deep: Any = ()
-    for _ in range(100_000):
-        deep = (deep,)
-    with pytest.raises(DemoError):
-        array(stored_array(1, deep, False, b""))
-
-
-def test_a_message_does_not_grow_with_the_lie() -> None:
-    """20 tuples that share their parts print as a million: a message must not print them all."""
-    shared: Any = ("a",)
-    for _ in range(20):
-        shared = (shared, shared)
-    with pytest.raises(DemoError) as caught:
-        array(stored_array(1, shared, False, b""))
-    assert len(str(caught.value)) < 10_000
-
-
-NO_NUMBERS: dict[str, Any] = {
-    "a number beyond float64": 10**400,
-    "a list with one": [1, -(10**400)],
-    "text": "1.0",
-    "bytes": b"1",
-    "text in a list": ["a"],
-    "a list in a list": [[1.0]],
-    "a dict": {"a": 1},
-    "a complex number": 1j,
-    "None in a list": [None],
-    "a stand-in": [StoredType()],
-}
-
-
-@pytest.mark.parametrize("kind", NO_NUMBERS)
-def test_values_that_are_no_numbers(kind: str) -> None:
-    with pytest.raises(DemoError):
-        array(NO_NUMBERS[kind])
-
-
-def test_lengths_of_billions_are_refused_quickly() -> None:
-    bombs = [
-        b"B" + struct.pack("<I", 2**31),
-        b"\x8e" + struct.pack("<Q", 2**40),
-        b"\x96" + struct.pack("<Q", 2**40),
-        b"\x8d" + struct.pack("<Q", 2**40),
-        b"\x95" + struct.pack("<Q", 2**40),
-        b"\x8b" + struct.pack("<i", 2**31 - 1),
-        b"h" + b"\xff",
-        b"j" + struct.pack("<I", 2**32 - 1),
-    ]
-    memory, seconds = cost(*map(whole, bombs))
-    assert memory < 200 << 20
-    assert seconds < 1
-
-
-@pytest.mark.parametrize("opcode", [b"r" + struct.pack("<I", 2**25), b"p33554432\n"])
-def test_a_large_memo_index_costs_no_memory(opcode: bytes) -> None:
-    """The memo is a table up to the largest index: a dozen bytes could ask for 64 GiB of it.
-
-    2**25 asks for 512 MiB, which every machine survives.
-    """
-    assert cost(whole(b"]" + opcode))[0] < 200 << 20
-
-
-COST = """
-import resource, sys, time
-from robotmcqa.errors import DemoError
-from robotmcqa.sources.rlbench_pickle import read_pickle
-start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for data in sys.argv[1:]:
-    try:
-        read_pickle(bytes.fromhex(data))
-    except DemoError:
-        pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.process_time() - start)
-"""
-
-
-def cost(*pickles: bytes) -> tuple[int, float]:
-    """Bytes and seconds that reading them takes, in a process of its own: a peak never falls."""
-    command = [sys.executable, "-c", COST, *(data.hex() for data in pickles)]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    memory, seconds = out.split()
-    return int(memory) * (1 if sys.platform == "darwin" else 1024), float(seconds)
-
-
-# --------------------------------------------------------------- whole demos, cut and corrupted
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of one episode without pictures; its episode's folder."""
-    root = tmp_path_factory.mktemp("saved")
-    return save_demo(root, DEMO, 0, layout="all_variations", cameras={})
-
-
-def load(folder: Path) -> Demo:
-    source = RLBenchSource(str(folder))
-    (ref,) = source.refs(Selection())
-    return source.load(ref, ())
-
-
-@pytest.mark.parametrize(
-    "file", ["low_dim_obs.pkl", "variation_number.pkl", "variation_descriptions.pkl"]
-)
-def test_an_attack_in_any_file_is_a_named_failure(file: str, saved: Path, tmp_path: Path) -> None:
-    """In the descriptions too, though they could be done without: the whole demo is suspect."""
-    folder = tmp_path / "t/all_variations/episodes/episode0"
-    shutil.copytree(saved, folder)
-    (folder / file).write_bytes(whole(ATTACKS["os.system"]))
-    with pytest.raises(ForbiddenPickle, match=r"os\.system") as caught:
-        load(folder)
-    assert file in caught.value.what
-
-
-@pytest.mark.parametrize("protocol", [3, 4, 5])
-def test_truncations(protocol: int, tmp_path: Path) -> None:
-    folder = tmp_path / "t/variation0/episodes/episode0"
-    folder.mkdir(parents=True)
-    data = dump_pickle(demo_to_damage(), protocol)
-    cuts = {*range(64), *range(64, len(data), 173), *range(len(data) - 32, len(data))}
-    for cut in sorted(cuts):
-        (folder / "low_dim_obs.pkl").write_bytes(data[:cut])
-        with pytest.raises(DemoError, match=r"low_dim_obs\.pkl"):
-            load(folder)
-
-
-VALID = {protocol: dump_pickle(demo_to_damage(), protocol) for protocol in (3, 4, 5)}
-
-
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    protocol=st.sampled_from([3, 4, 5]),
-    flips=st.lists(
-        st.tuples(st.integers(0, 2**20) | st.integers(0, 600), st.integers(1, 255)),
-        min_size=1,
-        max_size=8,
-    ),
-)
-def test_byte_flips(protocol: int, flips: list[tuple[int, int]], tmp_path: Path) -> None:
-    """A demo or a DemoError: no other exception, and no execution (see ``canary``)."""
-    data = bytearray(VALID[protocol])
-    for position, mask in flips:
-        data[position % len(data)] ^= mask
-    folder = tmp_path / "t/variation0/episodes/episode0"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "low_dim_obs.pkl").write_bytes(data)
-    with contextlib.suppress(DemoError):
-        assert isinstance(load(folder), Demo)
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.binary(max_size=200))
-def test_any_bytes(data: bytes) -> None:
-    harmless(data)
-    harmless(b"\x80\x04" + data)

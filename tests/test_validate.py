@@ -1,96 +1,17 @@
-"""``validate``: a sound data set passes, and whatever is wrong with another is found and named."""
+"""``validate``: a sound data set passes; what is wrong with another's rows is found and named."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from robotmcqa import Spec, extract, open_source, validate
-from robotmcqa.errors import DatasetError
 from robotmcqa.sources import Selection
 from tests.conftest import Row, Run, rows_of
-
-Change = Callable[[list[Row]], None]
-
-
-@pytest.fixture
-def copy(dataset: Path, tmp_path: Path) -> Path:
-    """The data set, to be tampered with."""
-    folder = tmp_path / "copy"
-    shutil.copytree(dataset, folder)
-    return folder
-
-
-def shard(folder: Path, split: str = "train") -> Path:
-    return folder / f"data/{split}-00000.parquet"
-
-
-def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    path = folder / "meta/manifest.json"
-    document = json.loads(path.read_text("utf-8"))
-    change(document)
-    path.write_text(json.dumps(document), "utf-8")
-
-
-def sign(folder: Path) -> None:
-    """Make the manifest agree with the files, so that only their meaning is at fault."""
-
-    def change(manifest: dict[str, Any]) -> None:
-        for file in manifest["files"]:
-            data = (folder / file["path"]).read_bytes()
-            file |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            if "rows" in file:
-                file["rows"] = pq.ParquetFile(folder / file["path"]).metadata.num_rows
-                manifest["splits"][file["split"]]["rows"] = file["rows"]
-
-    edit_manifest(folder, change)
-
-
-def rewrite(folder: Path, change: Change, split: str = "train") -> None:
-    """Change the rows of a shard behind the manifest's back, then sign it."""
-    path = shard(folder, split)
-    old = pq.ParquetFile(path).read()
-    rows = old.to_pylist()
-    change(rows)
-    pq.write_table(pa.Table.from_pylist(rows, schema=old.schema), path)
-    sign(folder)
-
-
-def first(rows: list[Row], family: str) -> Row:
-    return next(row for row in rows if row["family"] == family)
-
-
-def right(row: Row) -> int:
-    return "ABCD".index(row["answer"])
-
-
-def replace_option(row: Row, place: int, point: list[float]) -> None:
-    """Put another position in place of an option, everywhere the row tells it."""
-    text = "[" + ", ".join(f"{value:.3f}".rstrip("0").rstrip(".") for value in point) + "]"
-    row["question"] = row["question"].replace(row["options"][place], text)
-    row["options"][place] = text
-    row["distractors"][place - (place > right(row))] = point
-
-
-def set_options(row: Row, options: list[str]) -> None:
-    """Options in another order, in the prompt too."""
-    row["options"] = options
-    row["question"] = re.sub(
-        r"^\[\[([A-H])\]\] .+$",
-        lambda match: f"[[{match[1]}]] {options['ABCDEFGH'.index(match[1])]}",
-        row["question"],
-        flags=re.MULTILINE,
-    )
-
+from tests.tampering import Change, first, replace_option, rewrite, right, set_options, shard, sign
 
 # ---------------------------------------------------------------------------------------- sound
 
@@ -422,110 +343,3 @@ def test_a_column_too_few_is_an_error_with_a_remedy(robotmcqa: Run, copy: Path) 
     assert done.returncode == 3
     assert "motion" in done.stderr
     assert "remedy:" in done.stderr
-
-
-# ------------------------------------------------------------------------------------------ files
-
-
-def problems_named(robotmcqa: Run, folder: Path) -> list[str]:
-    done = robotmcqa("validate", folder, "--json")
-    assert done.returncode == 3, done.stderr
-    return [problem["where"] for problem in json.loads(done.stdout)["problems"]]
-
-
-def test_a_flipped_byte_is_found(robotmcqa: Run, copy: Path) -> None:
-    data = bytearray(shard(copy).read_bytes())
-    data[len(data) // 2] ^= 1
-    shard(copy).write_bytes(data)
-    assert problems_named(robotmcqa, copy) == ["data/train-00000.parquet"]
-
-
-def test_a_missing_shard_is_found(robotmcqa: Run, copy: Path) -> None:
-    shard(copy, "test").unlink()
-    assert problems_named(robotmcqa, copy) == ["data/test-00000.parquet"]
-
-
-def test_an_extra_shard_is_found(robotmcqa: Run, copy: Path) -> None:
-    """``datasets`` would load it with the others."""
-    shutil.copy(shard(copy), copy / "data/train-00001.parquet")
-    assert problems_named(robotmcqa, copy) == ["data/train-00001.parquet"]
-
-
-def test_fewer_rows_than_the_manifest_says_are_found(copy: Path) -> None:
-    def change(manifest: dict[str, Any]) -> None:
-        manifest["files"][0]["rows"] += 1
-
-    edit_manifest(copy, change)
-    (problem,) = validate(copy).problems
-    assert "the manifest says" in problem.what
-
-
-@pytest.mark.parametrize("name", ["failures.jsonl", "item.schema.json"])
-def test_a_missing_meta_file_is_found(robotmcqa: Run, copy: Path, name: str) -> None:
-    (copy / "meta" / name).unlink()
-    assert problems_named(robotmcqa, copy) == [f"meta/{name}"]
-
-
-@pytest.mark.parametrize("name", ["provenance.json", "metadata.json"])
-@pytest.mark.parametrize("how", ["missing", "cut", "binary"])
-def test_without_a_readable_meta_file_nothing_can_be_checked(
-    robotmcqa: Run, copy: Path, name: str, how: str
-) -> None:
-    path = copy / "meta" / name
-    if how == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:50] if how == "cut" else b"\xff\xfe\x00")
-    done = robotmcqa("validate", copy)
-    assert done.returncode == 3
-    assert name in done.stderr
-    assert "remedy: extract it again" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_cut_manifest_is_named(robotmcqa: Run, copy: Path) -> None:
-    path = copy / "meta/manifest.json"
-    path.write_bytes(path.read_bytes()[:200])
-    done = robotmcqa("validate", copy)
-    assert done.returncode == 3
-    assert "manifest.json" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_manifest_that_points_outside_is_refused(copy: Path) -> None:
-    def change(manifest: dict[str, Any]) -> None:
-        manifest["files"][0]["path"] = "../../etc/passwd"
-
-    edit_manifest(copy, change)
-    with pytest.raises(DatasetError, match="files"):
-        validate(copy)
-
-
-@pytest.mark.parametrize("verb", ["validate", "show"])
-def test_no_data_set_at_all(robotmcqa: Run, tmp_path: Path, verb: str) -> None:
-    for folder in (tmp_path, tmp_path / "nowhere"):
-        done = robotmcqa(verb, folder)
-        assert done.returncode == 3
-        assert str(folder) in done.stderr
-        assert "remedy: robotmcqa extract" in done.stderr
-
-
-@pytest.mark.parametrize("verb", ["validate", "show"])
-def test_an_interrupted_extraction_is_not_a_data_set_yet(
-    robotmcqa: Run, demos: Path, tmp_path: Path, verb: str
-) -> None:
-    class Stop(Exception):
-        pass
-
-    class Listener:
-        def stage(self, name: str, episodes: int) -> None:
-            if name == "Writing questions":
-                raise Stop
-
-        def advance(self, episodes: int, items: int = 0, failures: int = 0) -> None: ...
-
-    with pytest.raises(Stop):
-        extract(open_source(f"rlbench:{demos}"), Spec(), tmp_path / "out", listener=Listener())
-    done = robotmcqa(verb, tmp_path / "out")
-    assert done.returncode == 3
-    assert "--resume" in done.stderr

@@ -69,7 +69,7 @@ class Prompter:
     """The prompts of one spec: the shipped templates, overridden by the user's own.
 
     Raises:
-        TemplateError: a template of the user's has a syntax error.
+        TemplateError: a template of the user's does not parse, or fails on a trial question.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -91,6 +91,10 @@ class Prompter:
                 raise _at_fault(family, error) from None
         self._always = always
         self._own = frozenset(spec.templates)
+        for family in self._own.intersection(spec.families):
+            options = ("one", "two") if spec.format == "choice" else ()
+            self.render(family, "a trial", "[0, 0, 0]", options)
+            self.render(family, "a trial", None, options)
 
     def render(
         self, family: str, instruction: str, state: str | None, options: Sequence[str]

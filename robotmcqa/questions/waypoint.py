@@ -29,4 +29,5 @@ class Waypoint(PositionFamily):
         return moment.ordinal
 
     def pool_entries(self, episode: Episode) -> Iterator[tuple[Hashable, Millimetres]]:
-        return iter(enumerate(episode.target_positions))
+        # Once for each question that it answers, so that it is drawn as often as it is right.
+        return ((moment.ordinal, moment.target_position) for moment in episode.moments())

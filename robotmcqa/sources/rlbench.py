@@ -24,6 +24,7 @@ from robotmcqa.png import png_problem
 from robotmcqa.sources import DemoRef, Selection
 from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle_file, stack
 from robotmcqa.sources.rlbench_tree import (
+    DESCRIPTIONS,
     LOW_DIM,
     VARIATION_NUMBER,
     find_episodes,
@@ -32,8 +33,6 @@ from robotmcqa.sources.rlbench_tree import (
 )
 
 __all__ = ["RLBenchSource"]
-
-DESCRIPTIONS = "variation_descriptions.pkl"
 
 _PICTURE = re.compile(r"(\d+)\.png")
 

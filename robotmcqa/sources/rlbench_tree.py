@@ -21,9 +21,17 @@ from robotmcqa.errors import DemoError, SourceError
 from robotmcqa.sources import DemoRef
 from robotmcqa.sources.rlbench_pickle import read_pickle_file
 
-__all__ = ["LOW_DIM", "VARIATION_NUMBER", "find_episodes", "find_variations", "numbered"]
+__all__ = [
+    "DESCRIPTIONS",
+    "LOW_DIM",
+    "VARIATION_NUMBER",
+    "find_episodes",
+    "find_variations",
+    "numbered",
+]
 
 LOW_DIM = "low_dim_obs.pkl"
+DESCRIPTIONS = "variation_descriptions.pkl"
 VARIATION_NUMBER = "variation_number.pkl"
 ALL_VARIATIONS = "all_variations"
 
@@ -45,13 +53,18 @@ def find_variations(path: Path) -> list[tuple[str, Path]]:
     if _EPISODE.fullmatch(here.name):
         here = here.parent.parent
     if (here / "episodes").is_dir():
-        return [(here.parent.name, here)]
+        return [(_printable(here.parent.name), here)]
     below = list(_variation_folders(here))
     if not below:
         below = [folder for task in _subfolders(here) for folder in _variation_folders(task)]
     if not below:
         raise SourceError(f"{here}: no demos there", _where_instead(here))
-    return [(folder.parent.name, folder) for folder in below]
+    return [(_printable(folder.parent.name), folder) for folder in below]
+
+
+def _printable(name: str) -> str:
+    """A name as it can be written down: bytes that are no UTF-8 as ``\\udcff``."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
@@ -69,7 +82,12 @@ def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
             variation=int(named[1]) if named else _stored_variation(folder),
             name=f"{task}/{variation.name}/episodes/{folder.name}",
             locator=str(folder),
-            revision=_revision(folder / LOW_DIM),
+            revision=_revision(
+                folder / LOW_DIM,
+                folder / VARIATION_NUMBER,
+                folder / DESCRIPTIONS,
+                variation / DESCRIPTIONS,
+            ),
         )
         for folder in numbered(variation / "episodes", _EPISODE)
         if only in (None, folder.name)
@@ -115,12 +133,16 @@ def numbered(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     return [entry for _, entry in sorted(found)]
 
 
-def _revision(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError:
-        return "missing"
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+def _revision(*paths: Path) -> str:
+    """Changes when one of the files is written, appears or goes."""
+    stats = []
+    for path in paths:
+        try:
+            stat = path.stat()
+            stats.append(f"{stat.st_size}-{stat.st_mtime_ns}")
+        except OSError:
+            stats.append("missing")
+    return " ".join(stats)
 
 
 def _stored_variation(folder: Path) -> int | None:
