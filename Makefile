@@ -33,6 +33,7 @@ check: $(VENV)/ready
 	$(BIN)/mypy
 
 $(VENV)/ready: pyproject.toml
+	@echo "Installing into $(VENV); this takes about a minute."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@

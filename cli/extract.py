@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ def extract(
         Literal["paper", "grounded"],
         typer.Option(
             help="paper: as Robot-R1 describes it. grounded: distractors from other demos and the "
-            "position withheld, so that the picture is needed. Single options override it."
+            "position withheld, so that the picture counts. Single options override it."
         ),
     ] = "paper",
     family: Annotated[
@@ -112,11 +113,12 @@ def extract(
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
     """
+    from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
     from robotmcqa.sources import open_source
     from robotmcqa.spec import preset as spec_of
 
-    from .output import hint
+    from . import output
     from .progress import Bars
 
     if ":" in keyframes:
@@ -154,8 +156,12 @@ def extract(
                 max_failures=max_failures,
                 listener=bars,
             )
+        except ExtractionFailed as error:
+            if json:
+                output.result({"error": error.what, "failures": error.failures})
+            raise
         except KeyboardInterrupt:
-            hint("interrupted; the same command with --resume goes on from here")
+            output.hint("interrupted; the same command with --resume goes on from here")
             raise
     _report(summary, json)
 
@@ -170,16 +176,21 @@ def _scene(metadata: Path | None) -> object:
 
 def _templates(pairs: list[str]) -> dict[str, str]:
     from robotmcqa.errors import TemplateError, UsageError
+    from robotmcqa.spec import FAMILY_NAMES
 
     templates = {}
     for pair in pairs:
         family, equals, file = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--template {pair}", "--template takes FAMILY=FILE")
+        if not equals or family not in FAMILY_NAMES:
+            raise UsageError(
+                f"--template {pair}",
+                f"--template takes FAMILY=FILE; families are {', '.join(FAMILY_NAMES)}",
+            )
         try:
             templates[family] = Path(file).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise TemplateError(f"{file}: {error}", "--template takes FAMILY=FILE") from None
+            reason = getattr(error, "strerror", None) or error
+            raise TemplateError(f"{file}: {reason}", "--template takes FAMILY=FILE") from None
     return templates
 
 
@@ -240,6 +251,11 @@ def _report(summary: Summary, as_json: bool) -> None:
                 f"note: train and test follow different laws in {', '.join(mixed)}: one split has "
                 "too few demos for 'matched' (more demos or another --test-fraction mend it)"
             )
+        for family, outside in manifest["outside_box"].items():
+            output.hint(
+                f"note: {outside} right options of {family} lie outside the valid box, where no "
+                "distractor is (--metadata names the box)"
+            )
         typer.echo(f"Failed demos: {manifest['failures']}; questions not asked: {skipped}")
         for why, count in manifest["skipped"].items():
             typer.echo(f"  {count} x {why}")
@@ -247,10 +263,8 @@ def _report(summary: Summary, as_json: bool) -> None:
         output.hint(f"{summary.out} was already complete.")
     else:
         output.hint(f"Wrote {summary.out} in {summary.seconds:.1f} s.")
-    if summary.out == DEFAULT_OUT:
-        output.hint("Next: robotmcqa show, robotmcqa validate")
-    else:
-        output.hint(f"Next: robotmcqa show {summary.out}, robotmcqa validate {summary.out}")
+    place = "" if summary.out == DEFAULT_OUT else f" {shlex.quote(str(summary.out))}"
+    output.hint(f"Next:\n  robotmcqa validate{place}\n  robotmcqa show{place}")
 
 
 def _count(number: int, what: str) -> str:

@@ -32,8 +32,9 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     from rich.table import Table
     from rich.text import Text
 
+    # The title is a line of its own, for rich would wrap it at the table's width.
     # Text: names and remedies may hold brackets, which rich would take for markup.
-    drawn = Table(title=Text(title), title_justify="left")
+    drawn = Table()
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     for name, right in zip(header, numeric, strict=True):
         drawn.add_column(name, justify="right" if right else "left")
@@ -42,20 +43,31 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=120)
+    console.print(Text(title), soft_wrap=True)
     console.print(drawn)
 
 
 def failures(lines: Sequence[Mapping[str, Any]]) -> None:
-    """Every failed demo with its cause and its broken files; a count of the skipped questions."""
+    """Every failed or repaired demo with its cause and its broken files.
+
+    Many of one cause, and without broken files of their own, share a line.
+    """
     shown = [line for line in lines if line["kind"] in ("demo", "note")]
-    for line in shown[:MOST_LINES]:
-        hint(f"{'failed' if line['kind'] == 'demo' else 'note'}: {line['where']}: {line['why']}")
-        for text in _file_lines(line.get("files", ())):
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for line in shown:
+        alone = (line["where"],) if line.get("files") else ()
+        groups.setdefault((line["kind"], line["why"], *alone), []).append(line)
+    for (kind, why, *_), group in list(groups.items())[:MOST_LINES]:
+        what = "failed" if kind == "demo" else "note"
+        first = group[0]["where"]
+        where = first if len(group) == 1 else f"{len(group)} demos, the first is {first}"
+        hint(f"{what}: {where}: {why}")
+        for text in _file_lines(group[0].get("files", ())):
             hint(f"    {text}")
     for remedy in dict.fromkeys(line["remedy"] for line in shown if line.get("remedy")):
         hint(f"  remedy: {remedy}")
-    if len(shown) > MOST_LINES:
-        hint(f"... and {len(shown) - MOST_LINES} more, all in meta/failures.jsonl")
+    if len(groups) > MOST_LINES:
+        hint(f"... and {len(groups) - MOST_LINES} more causes; --json has all")
 
 
 def _file_lines(files: Sequence[Mapping[str, str]]) -> list[str]:

@@ -42,6 +42,7 @@ def show(
       robotmcqa show my-dataset --family motion --limit 60 --out motion.html
     """
     from robotmcqa.dataset import Dataset
+    from robotmcqa.errors import UsageError
     from robotmcqa.files import write_text
     from robotmcqa.page import Filter, render_page, sample, survey
 
@@ -61,6 +62,8 @@ def show(
     rows = sample(dataset, ids, limit, seed)
     resolved = directory.resolve()
     page = out or resolved.with_name(f"{resolved.name}.html")
+    if page.is_dir() or not page.parent.is_dir():
+        raise UsageError(f"--out {page}", "--out takes a file in a folder that exists")
     write_text(page, render_page(dataset, statistics, rows, len(ids)))
     output.table("Questions per task", ["task", "questions"], list(counts["tasks"].items()))
     output.table("Questions per family", ["family", "questions"], list(counts["families"].items()))
@@ -82,6 +85,8 @@ def show(
         )
     if counts["motions"]:
         labels = list(counts["motions"].items())
-        title = f"Motion labels: the {min(MOST_LABELS, len(labels))} most frequent of {len(labels)}"
+        title = "Motion labels"
+        if len(labels) > MOST_LABELS:
+            title += f": the {MOST_LABELS} most frequent of {len(labels)}"
         output.table(title, ["movement", "questions"], labels[:MOST_LABELS])
     output.hint(f"Wrote {page} ({len(rows)} of {len(ids)} items). Open it in a browser.")

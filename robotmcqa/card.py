@@ -12,6 +12,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
 from robotmcqa.pools import SPLITS
+from robotmcqa.spec import document_digest
 
 __all__ = ["laws_in_words", "render_card"]
 
@@ -41,6 +42,9 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
         "configs": [
             {
                 "config_name": "default",
+                # datasets keys its cache by this block, not by the files: without a digest of
+                # them it would go on serving what lay here before.
+                "description": f"content {_content(manifest)}",
                 "data_files": [
                     {"split": split, "path": f"data/{split}-*.parquet"} for split in splits
                 ],
@@ -57,6 +61,10 @@ def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> s
         laws=laws_in_words(manifest),
         front_matter=yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True),
     )
+
+
+def _content(manifest: Mapping[str, Any]) -> str:
+    return document_digest([file["sha256"] for file in manifest["files"] if "split" in file])
 
 
 @cache

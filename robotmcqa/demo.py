@@ -104,10 +104,9 @@ class Demo:
             DemoError: the demo has no such camera, or that picture is missing or broken.
         """
         if camera not in self.images:
-            known = ", ".join(sorted(self.images)) or "none"
-            raise DemoError(
-                f"no images of camera '{camera}'", f"cameras of this demo: {known} (--camera)"
-            )
+            known = ", ".join(sorted(self.images))
+            remedy = f"cameras of this demo: {known} (--camera)" if known else "--no-images"
+            raise DemoError(f"no images of camera '{camera}'", remedy)
         return self.images[camera](frame)
 
     def digest(self) -> str:

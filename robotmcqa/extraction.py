@@ -30,7 +30,7 @@ from robotmcqa.failures import Failure, demo_failure, in_order, note
 from robotmcqa.files import json_text, read_jsonl, write_jsonl, write_text
 from robotmcqa.item import ItemMaker
 from robotmcqa.manifest import build_manifest
-from robotmcqa.pools import SPLITS, TaskPlan, assign_splits, plan_task
+from robotmcqa.pools import SPLITS, TaskPlan, assign_splits, outside_the_box, plan_task
 from robotmcqa.provenance import provenance, selection_document
 from robotmcqa.schema import schema_text
 from robotmcqa.sources import DemoRef, DemoSource, Selection
@@ -197,7 +197,7 @@ class _Run:
             self.listener.advance(1, failures=1)
             if max_failures is not None and len(self.failures) > max_failures:
                 raise ExtractionFailed(
-                    f"{len(self.failures)} demos failed, more than --max-failures {max_failures}",
+                    f"--max-failures {max_failures} is exceeded: {len(self.failures)} failed",
                     "mend or remove them, or allow more; --resume goes on with what was read",
                     in_order(self.failures),
                 )
@@ -292,7 +292,8 @@ class _Run:
         write_text(meta / "provenance.json", json_text(made))
         names = ("failures.jsonl", "item.schema.json", "metadata.json", "provenance.json")
         documents = [file_entry(meta / name, f"meta/{name}") for name in names]
-        manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures)
+        outside = outside_the_box((episode for _, episode in self.members), self.spec)
+        manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures, outside)
         write_text(publish / "README.md", render_card(manifest, made))
         write_text(publish / MANIFEST, json_text(manifest))
 

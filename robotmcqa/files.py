@@ -29,8 +29,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or none: temporary name, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    move_into_place(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        move_into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_jsonl(path: Path, documents: Iterable[Any]) -> None:

@@ -20,6 +20,7 @@ def build_manifest(
     documents: Sequence[Mapping[str, Any]],
     plans: Mapping[tuple[str, str], TaskPlan],
     failures: Sequence[Failure],
+    outside_box: Mapping[str, int],
 ) -> dict[str, Any]:
     """The manifest (``schemas/v1/manifest.schema.json``).
 
@@ -29,6 +30,7 @@ def build_manifest(
         documents: file entries of everything in ``meta/`` but the manifest.
         plans: (task, split) -> laws and pools.
         failures: all lines of ``meta/failures.jsonl``.
+        outside_box: family -> questions whose right option lies outside the valid box.
     """
     items: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for shard in shards:
@@ -56,6 +58,7 @@ def build_manifest(
             for (task, split), plan in sorted(plans.items())
             for family, law in plan.laws.items()
         ],
+        "outside_box": dict(outside_box),
         "skipped": Counter(line["why"] for line in failures if line["kind"] == "item"),
         "failures": sum(line["kind"] == "demo" for line in failures),
     }

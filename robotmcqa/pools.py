@@ -7,7 +7,7 @@ depend on the order in which the episodes were read.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +15,10 @@ from robotmcqa.coordinates import Millimetres
 from robotmcqa.distractors import Pool
 from robotmcqa.episode import Episode
 from robotmcqa.questions import FAMILIES
+from robotmcqa.questions.family import PositionFamily
 from robotmcqa.spec import Spec
 
-__all__ = ["ENOUGH_OTHERS", "SPLITS", "TaskPlan", "assign_splits", "plan_task"]
+__all__ = ["ENOUGH_OTHERS", "SPLITS", "TaskPlan", "assign_splits", "outside_the_box", "plan_task"]
 
 SPLITS = ("train", "test")
 
@@ -53,6 +54,25 @@ def plan_task(episodes: Iterable[Episode], spec: Spec) -> TaskPlan:
                 for key, position in FAMILIES[name].pool_entries(episode):
                     pools[name, key].append((episode.id, position))
     return TaskPlan(laws, dict(pools))
+
+
+def outside_the_box(episodes: Iterable[Episode], spec: Spec) -> dict[str, int]:
+    """Family -> questions whose right option lies outside the valid box, where any do.
+
+    Wrong options never do, so such a right one is the odd one out.
+    """
+    families = [family for name, family in FAMILIES.items() if name in spec.families]
+    outside: Counter[str] = Counter()
+    if spec.format == "choice":
+        for episode in episodes:
+            for moment in episode.moments():
+                for family in families:
+                    if (
+                        isinstance(family, PositionFamily)
+                        and family.answer_position(moment) not in spec.scene.valid_box
+                    ):
+                        outside[family.name] += 1
+    return dict(outside)
 
 
 def assign_splits(episodes: Sequence[tuple[str, str]], fraction: float) -> dict[str, str]:

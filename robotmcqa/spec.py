@@ -69,12 +69,21 @@ class Spec:
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.families if name not in FAMILY_NAMES]
+        families, laws = ", ".join(FAMILY_NAMES), ", ".join(LAWS)
         checks = (
-            (bool(unknown), f"no family '{', '.join(unknown)}'", f"one of {FAMILY_NAMES}"),
-            (not self.families, "no family chosen", f"one of {FAMILY_NAMES}"),
+            (
+                bool(unknown),
+                f"no family '{', '.join(unknown)}'",
+                f"one of {families}",
+            ),
+            (not self.families, "no family chosen", f"one of {families}"),
             (self.format not in ("choice", "open"), f"no format '{self.format}'", "choice or open"),
             (not 2 <= self.choices <= 8, f"{self.choices} choices", "--choices takes 2 to 8"),
-            (self.distractors not in LAWS, f"no law '{self.distractors}'", f"one of {LAWS}"),
+            (
+                self.distractors not in LAWS,
+                f"no law '{self.distractors}'",
+                f"one of {laws}",
+            ),
             (self.stride < 1, f"stride {self.stride}", "--stride takes 1 or more"),
             (
                 not 0 <= self.test_fraction <= 0.9,
@@ -94,7 +103,7 @@ class Spec:
             (
                 bool(set(self.templates) - set(FAMILY_NAMES)),
                 f"a template for {sorted(set(self.templates) - set(FAMILY_NAMES))}",
-                f"templates are for {FAMILY_NAMES}",
+                f"templates are for {families}",
             ),
         )
         for wrong, what, remedy in checks:

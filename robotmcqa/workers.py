@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import wait as wait_for_end
 from typing import Any, TypeVar
@@ -49,9 +50,11 @@ def run_jobs(
     )
     remaining = iter(jobs)
     try:
-        running: set[Future[Any]] = {
-            executor.submit(_call, job) for job in islice(remaining, workers * _WAITING_PER_WORKER)
-        }
+        with _sigint_ignored():  # the first jobs start the processes, which inherit this
+            running: set[Future[Any]] = {
+                executor.submit(_call, job)
+                for job in islice(remaining, workers * _WAITING_PER_WORKER)
+            }
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             running |= {executor.submit(_call, job) for job in islice(remaining, len(done))}
@@ -66,13 +69,26 @@ def run_jobs(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _sigint_ignored() -> Iterator[None]:
+    """Ctrl-C is the parent's to handle: a worker that it kills half-started can hang the rest."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signal handlers belong to the main thread
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 _function: Callable[[Any], Any]
 
 
 def _start(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

@@ -121,7 +121,7 @@ def test_tasks_as_json(robotmcqa: Run, demos: Path) -> None:
     assert json.loads(done.stdout) == {task: {"0": 2, "1": 2} for task in TASKS}
 
 
-@pytest.mark.parametrize(("source", "code"), [("rlbench:", 3), ("rlbench:/nowhere", 3), ("x:", 2)])
+@pytest.mark.parametrize(("source", "code"), [("rlbench:", 2), ("rlbench:/nowhere", 3), ("x:", 2)])
 def test_tasks_of_no_source(robotmcqa: Run, source: str, code: int) -> None:
     done = robotmcqa("tasks", "--source", source)
     assert done.returncode == code

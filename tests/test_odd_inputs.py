@@ -13,7 +13,9 @@ import pytest
 
 from robotmcqa import Spec, extract, open_source, validate
 from robotmcqa.errors import ExtractionFailed, TemplateError, UsageError
+from robotmcqa.questions.prompts import Prompter
 from robotmcqa.rlbench_layout import save_demo
+from robotmcqa.scene import scene_from_document, scene_preset
 from tests.conftest import Run, rows_of
 from tests.factory import make_demo
 
@@ -176,3 +178,38 @@ def test_brackets_in_names_are_shown_as_they_are(robotmcqa: Run, tmp_path: Path)
     root = saved(tmp_path / "demos", 1)
     (root / "reach_target").rename(root / "reach[v2]_target")
     assert "reach[v2]_target" in robotmcqa("tasks", "--source", f"rlbench:{root}").stdout
+
+
+def test_right_options_outside_the_box_are_counted(tmp_path: Path) -> None:
+    """No distractor is out there, so whoever names the wrong box hears of it."""
+    root, out = saved(tmp_path / "demos", 2), tmp_path / "out"
+    low = {**scene_preset().document, "valid_box": {"x": [-1, 1], "y": [-1, 1], "z": [5.0, 9.0]}}
+    spec = Spec(cameras=(), scene=scene_from_document(low, "low.json"))
+    manifest = extract(open_source(f"rlbench:{root}"), spec, out).manifest
+    asked = sum(families["waypoint"] for families in manifest["items"].values())
+    assert manifest["outside_box"] == {"waypoint": asked, "current_state": asked}
+
+
+def test_a_prompt_without_its_options_is_refused(tmp_path: Path) -> None:
+    root = saved(tmp_path / "demos", 1)
+    spec = Spec(cameras=(), templates={"motion": "just text"})
+    with pytest.raises(TemplateError, match="does not show the options"):
+        extract(open_source(f"rlbench:{root}"), spec, tmp_path / "out")
+
+
+def test_an_open_question_has_to_say_what_is_wanted() -> None:
+    text = '{% extends "skeleton.jinja" %}{% block question %}Where to?{% endblock %}'
+    Prompter(Spec(templates={"waypoint": text}))
+    with pytest.raises(TemplateError, match="wanted"):
+        Prompter(Spec(templates={"waypoint": text}, format="open"))
+
+
+def test_the_card_changes_with_the_rows(tmp_path: Path) -> None:
+    """``datasets`` takes a data set whose card is the same for the one it has in its cache."""
+    root = saved(tmp_path / "demos", 1)
+    cards = []
+    for seed in (1, 2):
+        out = tmp_path / f"out{seed}"
+        extract(open_source(f"rlbench:{root}"), Spec(cameras=(), seed=seed), out)
+        cards.append((out / "README.md").read_text().split("---")[1])
+    assert cards[0] != cards[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from robotmcqa.errors import SourceError
+from robotmcqa.errors import SourceError, UsageError
 from robotmcqa.rlbench_layout import save_demo
 from robotmcqa.sources import Selection, open_source
 from robotmcqa.sources.rlbench import RLBenchSource
@@ -98,13 +98,14 @@ def test_an_unknown_task_lists_the_known(tree: Path) -> None:
     assert "push_button, reach_target" in caught.value.remedy
 
 
-@pytest.mark.parametrize("path", ["nowhere", ""])
-def test_a_folder_that_is_not_there(path: str, tmp_path: Path) -> None:
-    with pytest.raises(SourceError):
-        RLBenchSource(str(tmp_path / path) if path else "")
-    (tmp_path / "file").touch()
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such folder"):
+        RLBenchSource(str(tmp_path / "nowhere"))
+    (tmp_path / "file").touch()
+    with pytest.raises(SourceError, match="is a file"):
         RLBenchSource(str(tmp_path / "file"))
+    with pytest.raises(UsageError, match="no folder given"):
+        RLBenchSource("")
 
 
 def test_an_empty_folder_says_what_is_looked_for(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_each_item_has_both_maps(page: Page, rows: dict[str, Row]) -> None:
         expected = {"box": 1, "way": 1, "state": 1, "target": 1}
         letters: list[str] = []
         if row["family"] != "motion":
-            expected |= {"distractor": 3, "text": 4}
+            expected |= {"distractor": 3, "text": 4, "right-ring": 1}
             letters = list("ABCD")
         assert article.maps == [expected, expected]
         assert [sorted(one) for one in article.letters] == [letters, letters]

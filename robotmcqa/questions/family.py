@@ -59,6 +59,8 @@ class Family(Protocol):
 class PositionFamily:
     """A family whose options are positions: the laws in :mod:`robotmcqa.distractors` apply."""
 
+    name: str
+
     def answer_position(self, moment: Moment) -> Millimetres:
         raise NotImplementedError
 

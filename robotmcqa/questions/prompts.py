@@ -92,9 +92,11 @@ class Prompter:
         self._always = always
         self._own = frozenset(spec.templates)
         for family in self._own.intersection(spec.families):
-            options = ("one", "two") if spec.format == "choice" else ()
-            self.render(family, "a trial", "[0, 0, 0]", options)
-            self.render(family, "a trial", None, options)
+            options = ("first option", "second option") if spec.format == "choice" else ()
+            for state in ("[0, 0, 0]", None):
+                prompt = self.render(family, "a trial", state, options)
+                if any(option not in prompt for option in options):
+                    raise _at_fault(family, ValueError("the prompt does not show the options"))
 
     def render(
         self, family: str, instruction: str, state: str | None, options: Sequence[str]

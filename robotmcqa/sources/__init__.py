@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, cast
 
 from robotmcqa.demo import Demo
@@ -139,4 +140,6 @@ def open_source(text: str) -> DemoSource:
             "--source rlbench:DIR reads saved RLBench demos",
         )
     known = ", ".join(f"{name}:..." for name in sorted({*SCHEMES, *plugins}))
+    if Path(text).is_dir():
+        raise UsageError(f"no source '{text}'", f"for saved RLBench demos: --source rlbench:{text}")
     raise UsageError(f"no source '{text}'", f"--source takes one of: {known}")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from robotmcqa.demo import Demo, FloatArray
-from robotmcqa.errors import DemoError, ForbiddenPickle, SourceError
+from robotmcqa.errors import DemoError, ForbiddenPickle, SourceError, UsageError
 from robotmcqa.png import png_problem
 from robotmcqa.sources import DemoRef, Selection
 from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle_file, stack
@@ -52,10 +52,11 @@ class RLBenchSource:
 
     def __post_init__(self) -> None:
         if not self.path:
-            raise SourceError("no folder given", "--source rlbench:DIR")
+            raise UsageError("no folder given", "--source rlbench:DIR")
         object.__setattr__(self, "path", os.path.abspath(os.path.expanduser(self.path)))
         if not os.path.isdir(self.path):
-            raise SourceError(f"{self.path}: no such folder", "--source rlbench:DIR")
+            what = "is a file" if Path(self.path).exists() else "no such folder"
+            raise SourceError(f"{self.path}: {what}", "--source rlbench:DIR")
 
     @property
     def scheme(self) -> str:
