@@ -310,3 +310,13 @@ def test_open_questions_without_pictures_can_be_shown(
         assert article.options == []
         assert article.right == [answers[article.id]]
         assert len(article.maps) == 2
+
+
+@pytest.mark.parametrize("family", ["waypoint", "current_state", "motion"])
+def test_a_page_of_one_family_alone(
+    robotmcqa: Run, dataset: Path, tmp_path: Path, family: str
+) -> None:
+    page = tmp_path / "page.html"
+    done = robotmcqa("show", dataset, "--family", family, "--limit", 2, "--out", page)
+    assert done.returncode == 0, done.stderr
+    assert page.read_text("utf-8").count(f'<span class="family">{family}</span>') == 2
