@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -56,13 +57,14 @@ class Family(Protocol):
         """What an episode puts into the pools: (pool key, true answer)."""
 
 
-class PositionFamily:
+class PositionFamily(ABC):
     """A family whose options are positions: the laws in :mod:`robotmcqa.distractors` apply."""
 
     name: str
 
+    @abstractmethod
     def answer_position(self, moment: Moment) -> Millimetres:
-        raise NotImplementedError
+        """The right option."""
 
     def law(self, chosen: str) -> str:
         return chosen
