@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +33,11 @@ def made(demos: Path, out: Path, spec: Spec, **options: Any) -> Path:
 
 
 def started(arguments: list[str], **changes: str) -> subprocess.Popen[str]:
+    """A process that hears Ctrl-C, though the tests may run where it is ignored (``pytest &``)."""
     return subprocess.Popen(
         arguments,
         env=environment(**changes),
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -131,10 +131,13 @@ def test_train_and_test_share_no_episode(dataset: Path) -> None:
 
 
 @pytest.mark.slow
-def test_demos_that_rlbench_recorded(robotmcqa: Run, rlbench_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", ["paper", "peract", "upstream"])
+def test_demos_that_rlbench_recorded(
+    robotmcqa: Run, rlbench_data: Path, tmp_path: Path, part: str
+) -> None:
     out = tmp_path / "out"
     done = robotmcqa(
-        *("extract", "--source", f"rlbench:{rlbench_data}", "--episodes", 3),
+        *("extract", "--source", f"rlbench:{rlbench_data / part}", "--episodes", 3),
         *("--out", out, "--json"),
     )
     assert done.returncode == 0, done.stderr
