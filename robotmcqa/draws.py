@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 __all__ = ["Draws"]
@@ -59,12 +59,6 @@ class Draws:
     def choice(self, options: Sequence[T]) -> T:
         """One of ``options``, each equally likely."""
         return options[self.below(len(options))]
-
-    def shuffle(self, items: MutableSequence[T]) -> None:
-        """Fisher-Yates, in place: every order equally likely."""
-        for last in range(len(items) - 1, 0, -1):
-            other = self.below(last + 1)
-            items[last], items[other] = items[other], items[last]
 
     def without_replacement(self, items: Sequence[T]) -> Iterator[T]:
         """``items`` in a random order, drawn lazily: a sparse Fisher-Yates.

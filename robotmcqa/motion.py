@@ -45,12 +45,6 @@ class MotionLabel:
         largest = max(abs(step) for step in self.steps)
         return largest != abs(Step.SLIGHTLY_FORTH)
 
-    def mirrored(self, axis: int) -> MotionLabel:
-        """The label of the displacement with the sign of one axis turned round."""
-        steps = list(self.steps)
-        steps[axis] = Step(-steps[axis])
-        return MotionLabel(*steps)
-
     @lru_cache(maxsize=1024)  # noqa: B019 - labels are few and live as long as the process
     def text(self, words: tuple[tuple[str, str], ...]) -> str:
         """In words, e.g. ``"move forward, slightly move left, and move down"``.
