@@ -13,7 +13,9 @@ import typer
 VERBS = {
     "extract": "Make a data set of questions from demonstrations.",
     "validate": "Check a data set, every row: schema, meaning, hashes.",
+    "audit": "Say how well the answers can be guessed without the picture.",
     "show": "Write a page of sampled items; print counts.",
+    "push": "Publish a data set on the Hub as the next version.",
     "record": "Make demonstrations and save them as RLBench saves its own.",
     "tasks": "List the tasks of a source, with their variations and demos.",
     "doctor": "Say what is installed, what is missing, and how to get it.",
@@ -89,7 +91,7 @@ def main() -> None:
 
 def _exit_code(error: Exception) -> int:
     """Say what went wrong; only a bug of ours shows its trace."""
-    from robotmcqa.errors import DataError, RobotMCQAError, UsageError
+    from robotmcqa.errors import DataError, HubError, RobotMCQAError, UsageError
 
     from .output import complain
 
@@ -101,4 +103,5 @@ def _exit_code(error: Exception) -> int:
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)
-    return 2 if isinstance(error, UsageError) else 3 if isinstance(error, DataError) else 1
+    codes = {UsageError: 2, DataError: 3, HubError: 4}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

@@ -14,6 +14,7 @@ from .source import HELP as SOURCE_HELP
 from .source import opened, selection
 
 if TYPE_CHECKING:
+    from robotmcqa.audit import Audit
     from robotmcqa.extraction import Summary
     from robotmcqa.spec import Spec
 
@@ -50,8 +51,8 @@ def extract(
     preset: Annotated[
         Literal["paper", "grounded"],
         typer.Option(
-            help="paper: as Robot-R1 describes it. grounded: distractors from other demos and the "
-            "position withheld, so that the picture counts. Single options override it."
+            help="paper: as Robot-R1 describes it. grounded: questions exchange their answers "
+            "and the position is withheld, so that the picture counts. Single options override it."
         ),
     ] = "paper",
     family: Annotated[
@@ -64,7 +65,7 @@ def extract(
     ] = "choice",
     choices: Annotated[int, typer.Option(min=2, max=8, help="Options per question.")] = 4,
     distractors: Annotated[
-        Literal["auto", "uniform", "near", "matched"] | None,
+        Literal["auto", "uniform", "near", "level", "matched", "swapped"] | None,
         typer.Option(help="Where wrong positions come from. [default: the preset's]"),
     ] = None,
     state: Annotated[
@@ -217,6 +218,7 @@ def _report(summary: Summary, as_json: bool) -> None:
     manifest = summary.manifest
     output.failures(summary.failures)
     skipped = sum(manifest["skipped"].values())
+    found = _audited(summary)
     references = manifest.get("references", {})  # not in a data set of version 0.1.0
     if as_json:
         output.result(
@@ -230,6 +232,7 @@ def _report(summary: Summary, as_json: bool) -> None:
                 "references": references,
                 "skipped": manifest["skipped"],
                 "failures": list(summary.failures),
+                "audit": found.document() if found else None,
             }
         )
     else:
@@ -255,7 +258,7 @@ def _report(summary: Summary, as_json: bool) -> None:
         if mixed:
             output.hint(
                 f"note: train and test follow different laws in {', '.join(mixed)}: one split has "
-                "too few demos for 'matched' (more demos or another --test-fraction mend it)"
+                "too few demos to draw from (more demos or another --test-fraction mend it)"
             )
         for family, outside in manifest["outside_box"].items():
             output.hint(
@@ -265,12 +268,31 @@ def _report(summary: Summary, as_json: bool) -> None:
         typer.echo(f"Failed demos: {manifest['failures']}; questions not asked: {skipped}")
         for why, count in manifest["skipped"].items():
             typer.echo(f"  {count} x {why}")
+        if found:
+            grounded = "" if _is_grounded(manifest) else "; --preset grounded lowers it"
+            typer.echo(f"{found.line()}. robotmcqa audit learns more{grounded}.")
     if summary.already_complete:
         output.hint(f"{summary.out} was already complete.")
     else:
         output.hint(f"Wrote {summary.out} in {summary.seconds:.1f} s.")
     place = "" if summary.out == DEFAULT_OUT else f" {shlex.quote(str(summary.out))}"
     output.hint(f"Next:\n  robotmcqa validate{place}\n  robotmcqa show{place}")
+
+
+def _audited(summary: Summary) -> Audit | None:
+    """The quick audit; nothing for open-ended questions, which have no options."""
+    if summary.manifest["spec"]["format"] != "choice":
+        return None
+    from robotmcqa.audit import audit
+
+    return audit(summary.out, quick=True)
+
+
+def _is_grounded(manifest: Mapping[str, Any]) -> bool:
+    from robotmcqa.spec import PRESETS
+
+    spec = manifest["spec"]
+    return all(spec[name] == value for name, value in PRESETS["grounded"].items())
 
 
 def _each(counts: Mapping[str, int]) -> str:

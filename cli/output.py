@@ -54,6 +54,14 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     console.print(drawn)
 
 
+def quiet_hub() -> None:
+    """No bars of the Hub's client where nobody sees them."""
+    if not sys.stderr.isatty():
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+        disable_progress_bars()
+
+
 def failures(lines: Sequence[Mapping[str, Any]]) -> None:
     """Every failed or repaired demo with its cause and its broken files.
 

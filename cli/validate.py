@@ -11,7 +11,9 @@ from .extract import DEFAULT_OUT
 
 
 def validate(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The data set.")] = DEFAULT_OUT,
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="The data set: a folder, or hf://org/name@v1.2.0.")
+    ] = str(DEFAULT_OUT),
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Check a data set, every row: schema, meaning, hashes.
@@ -24,17 +26,22 @@ def validate(
     Examples:
       robotmcqa validate
       robotmcqa validate my-dataset --json
+      robotmcqa validate hf://org/name@v1.2.0
     """
-    from robotmcqa.dataset import Dataset
+    from robotmcqa.collection import parts_of
+    from robotmcqa.pull import fetch, is_address
     from robotmcqa.validation import validate as run
 
     from . import output
     from .progress import Bars
 
-    total = sum(split["rows"] for split in Dataset.open(directory).manifest["splits"].values())
+    folder = Path(directory)
+    if is_address(directory):
+        output.quiet_hub()
+        folder = fetch(directory)
     with Bars() as bars:
-        bars.stage("Checking rows", total, unit="rows")
-        report = run(directory, bars.advance)
+        bars.stage("Checking rows", sum(part.rows for part in parts_of(folder)), unit="rows")
+        report = run(folder, bars.advance)
     if json:
         output.result(report.document())
     else:

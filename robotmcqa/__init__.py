@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from robotmcqa.demo import Demo
     from robotmcqa.errors import RobotMCQAError
     from robotmcqa.extraction import Summary, extract
+    from robotmcqa.hub import Pushed, push
     from robotmcqa.keyframes import find_keyframes
+    from robotmcqa.pull import load
     from robotmcqa.scene import SceneMetadata, load_scene, scene_preset
     from robotmcqa.sources import DemoRef, DemoSource, Selection, open_source
     from robotmcqa.spec import Spec, preset
@@ -26,6 +28,7 @@ _HOMES = {
     "Demo": "demo",
     "DemoRef": "sources",
     "DemoSource": "sources",
+    "Pushed": "hub",
     "Report": "validation",
     "RobotMCQAError": "errors",
     "SceneMetadata": "scene",
@@ -34,9 +37,11 @@ _HOMES = {
     "Summary": "extraction",
     "extract": "extraction",
     "find_keyframes": "keyframes",
+    "load": "pull",
     "load_scene": "scene",
     "open_source": "sources",
     "preset": "spec",
+    "push": "hub",
     "scene_preset": "scene",
     "validate": "validation",
 }
@@ -46,6 +51,7 @@ __all__ = [
     "Demo",
     "DemoRef",
     "DemoSource",
+    "Pushed",
     "Report",
     "RobotMCQAError",
     "SceneMetadata",
@@ -55,9 +61,11 @@ __all__ = [
     "__version__",
     "extract",
     "find_keyframes",
+    "load",
     "load_scene",
     "open_source",
     "preset",
+    "push",
     "scene_preset",
     "validate",
 ]

@@ -1,9 +1,14 @@
-"""The data set card: ``README.md``, computed from the manifest and the provenance."""
+"""The data set card: ``README.md``, computed from the manifest, the provenance and the rows.
+
+People write between ``<!-- yours: begin NAME -->`` and ``<!-- end -->``; a new rendering keeps
+that. Blocks marked ``release`` are filled in by a push (:mod:`robotmcqa.blocks`).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,73 +16,161 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
+from robotmcqa.blocks import block, kept
+from robotmcqa.facts import Facts
+from robotmcqa.front_matter import Entry, front_matter, licence
 from robotmcqa.pools import SPLITS
-from robotmcqa.spec import document_digest
 
-__all__ = ["laws_in_words", "render_card"]
+__all__ = [
+    "CANARY",
+    "Example",
+    "Presentation",
+    "laws_in_words",
+    "release_texts",
+    "render_card",
+    "render_collection",
+]
 
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-)
-
-_LICENCES = ("Apache-2.0", "CC-BY-4.0", "CC0-1.0", "MIT")
-"""SPDX identifiers that the Hub knows by the same name in lower case."""
+CANARY = "robotmcqa canary 1f6f0b52-8c0b-4f0e-9d53-7a6e2c8f4b91"
+"""The same in every data set, so that crawled copies of test questions can be found by it."""
 
 
-def render_card(manifest: Mapping[str, Any], provenance: Mapping[str, Any]) -> str:
-    """The card of a data set, front matter included."""
-    rows = sum(split["rows"] for split in manifest["splits"].values())
-    splits = [split for split in SPLITS if split in manifest["splits"]]
-    tasks = sorted(manifest["items"])
-    title = f"Robot MCQA, {', '.join(tasks) if len(tasks) <= 3 else f'{len(tasks)} tasks'}"
-    front_matter = {
-        "pretty_name": title,
-        **_licence(provenance["source"]),
-        "language": ["en"],
-        "task_categories": ["visual-question-answering", "multiple-choice", "robotics"],
-        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>10M")],
-        "tags": ["robotmcqa", "robotics", "embodied-reasoning"],
-        "configs": [
-            {
-                "config_name": "default",
-                # datasets keys its cache by this block, not by the files: without a digest of
-                # them it would go on serving what lay here before.
-                "description": f"content {_content(manifest)}",
-                "data_files": [
-                    {"split": split, "path": f"data/{split}-*.parquet"} for split in splits
-                ],
-            }
-        ],
-    }
-    return _template().render(
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row to show, and its pictures as (camera, path of the file)."""
+
+    row: Mapping[str, Any]
+    pictures: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """What a card shows of the rows.
+
+    Attributes:
+        facts: counts.
+        examples: a row of each family.
+        plots: (caption, path of the file).
+        audit: what the blind audit found, as Markdown; "" where there are no letters to guess.
+    """
+
+    facts: Facts
+    examples: Sequence[Example]
+    plots: Sequence[tuple[str, str]]
+    audit: str = ""
+
+
+def render_card(
+    manifest: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    shown: Presentation,
+    yours: Mapping[str, str] | None = None,
+) -> str:
+    """The card of a data set, front matter included.
+
+    Args:
+        manifest, provenance: of the data set.
+        shown: of its rows.
+        yours: block name -> what people have written in an older card.
+    """
+    title = _title([manifest])
+    text = _template("dataset.md.jinja").render(
         manifest=manifest,
         provenance=provenance,
         title=title,
-        rows=rows,
-        splits=splits,
+        rows=_rows(manifest),
+        splits=[split for split in SPLITS if split in manifest["splits"]],
         families=manifest["spec"]["families"],
         laws=laws_in_words(manifest),
-        front_matter=yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True),
+        licence=licence(provenance["source"]["licence"], provenance["source"]["scheme"]),
+        shown=shown,
+        near=_near(shown.facts),
+        canary=CANARY,
+        yours=_yours,
+        release=_release(release_texts({"default": manifest})),
+        front_matter=_front_matter([("default", "", manifest, provenance)], title),
     )
+    return kept(text, yours or {})
 
 
-def _licence(source: Mapping[str, Any]) -> dict[str, str]:
-    """As the Hub asks for it: one of its own identifiers, or a name for another licence."""
-    if source["licence"] in _LICENCES:
-        return {"license": source["licence"].lower()}
-    return {"license": "other", "license_name": f"{source['scheme']}-demonstrations"}
+def render_collection(entries: Sequence[Entry], yours: Mapping[str, str] | None = None) -> str:
+    """The card of several data sets in one repository, each a config with a card of its own."""
+    manifests = {name: manifest for name, _, manifest, _ in entries}
+    title = _title(list(manifests.values()))
+    text = _template("collection.md.jinja").render(
+        entries=entries,
+        title=title,
+        rows={name: _rows(manifest) for name, manifest in manifests.items()},
+        laws={name: laws_in_words(manifest) for name, manifest in manifests.items()},
+        canary=CANARY,
+        yours=_yours,
+        release=_release(release_texts(manifests)),
+        front_matter=_front_matter(entries, title),
+    )
+    return kept(text, yours or {})
 
 
-def _content(manifest: Mapping[str, Any]) -> str:
-    return document_digest([file["sha256"] for file in manifest["files"] if "split" in file])
+def release_texts(
+    manifests: Mapping[str, Mapping[str, Any]],
+    repo: str | None = None,
+    version: str | None = None,
+    news: str = "",
+) -> dict[str, str]:
+    """Name -> text of the blocks that tell of a release; of a folder where there is none yet.
+
+    Args:
+        manifests: config -> manifest.
+        repo: ``org/name``.
+        version: ``vX.Y.Z``.
+        news: entry of the changelog.
+    """
+    first = next(iter(manifests.values()))
+    values = {
+        "title": _title(list(manifests.values())),
+        "repo": repo,
+        "version_name": version,
+        "news": news.partition("\n")[2].strip(),
+        "configs": list(manifests),
+        "split": next(split for split in SPLITS if split in first["splits"]),
+        "generator": first["generator"],
+    }
+    module = _template("release.md.jinja").make_module(values)
+    return {name: str(getattr(module, name)()).strip("\n") for name in _RELEASE_BLOCKS}
+
+
+_RELEASE_BLOCKS = ("version", "use", "citation", "changes")
+
+
+def _title(manifests: Sequence[Mapping[str, Any]]) -> str:
+    tasks = sorted({task for manifest in manifests for task in manifest["items"]})
+    return f"Robot MCQA, {', '.join(tasks) if len(tasks) <= 3 else f'{len(tasks)} tasks'}"
+
+
+def _rows(manifest: Mapping[str, Any]) -> int:
+    return sum(split["rows"] for split in manifest["splits"].values())
+
+
+def _near(facts: Facts) -> int | None:
+    """Percent of waypoint questions whose answer is within 5 cm of where the gripper is."""
+    distances = list(facts.statistics.document()["waypoint_distance"].values())
+    return round(100 * distances[0] / sum(distances)) if sum(distances) else None
+
+
+def _front_matter(entries: Sequence[Entry], title: str) -> str:
+    document = front_matter(entries, title)
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _yours(name: str) -> str:
+    return block("yours", name)
+
+
+def _release(texts: Mapping[str, str]) -> Any:
+    return lambda name: block("release", name, texts[name])
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -85,8 +178,18 @@ def _template() -> Template:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown
     )
-    text = files("robotmcqa.cards").joinpath("dataset.md.jinja").read_text("utf-8")
+    environment.filters["quoted"] = _quoted
+    text = files("robotmcqa.cards").joinpath(name).read_text("utf-8")
     return environment.from_string(text)
+
+
+def _quoted(text: str) -> str:
+    """A text as a block of code, whatever it holds: prompts and instructions are others' words."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    safe = text.strip("\n").replace("<!--", "<! --")  # no marker of a block
+    return f"{fence}text\n{safe}\n{fence}"
 
 
 def laws_in_words(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:

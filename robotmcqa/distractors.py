@@ -1,14 +1,19 @@
-"""Distractors for positions: three laws for where wrong options come from.
+"""Distractors for positions: the laws for where wrong options come from.
 
 ====================  ==========================================================================
 ``uniform``           anywhere in the valid box. The design of the paper.
 ``near``              a shell of 5 to 20 cm around a *hidden centre*. The answer is one of the
                       points of that shell, so no option sits in the middle of the others.
+``level``             at the answer's height, in a tight disc around a hidden centre. For the
+                      few demos that nothing can be drawn from: the height tells nothing.
 ``matched``           true answers of other episodes of the same task and split, so that an
-                      option's text does not tell whether it is right.
+                      option's text hardly tells whether it is right.
+``swapped``           the right answers of the other questions in a set (:mod:`robotmcqa.exchange`):
+                      the same options are asked once for each of their owners, so that the options
+                      alone tell nothing at all.
 ====================  ==========================================================================
 
-``auto`` picks ``matched`` or ``near`` once per run; see :mod:`robotmcqa.pools`.
+``auto`` picks one of the last three once per run; see :mod:`robotmcqa.pools`.
 
 All laws work on whole millimetres and keep the same promises: every distractor lies in the valid
 box and at least ``separation`` from the answer and from every other distractor.
@@ -24,15 +29,26 @@ from robotmcqa.draws import Draws
 from robotmcqa.errors import TooFewCandidates
 from robotmcqa.scene import ValidBox
 
-__all__ = ["LAWS", "Pool", "draw_matched", "draw_near", "draw_uniform"]
+__all__ = [
+    "LAWS",
+    "Pool",
+    "draw_level",
+    "draw_matched",
+    "draw_near",
+    "draw_swapped",
+    "draw_uniform",
+]
 
 Pool = Sequence[tuple[str, Millimetres]]
-"""True answers that ``matched`` draws from: (episode id, position)."""
+"""True answers that ``matched`` and ``swapped`` take: (episode id, position)."""
 
-LAWS = ("auto", "uniform", "near", "matched")
+LAWS = ("auto", "uniform", "near", "level", "matched", "swapped")
 
 SHELL = (50, 200)
 """Inner and outer radius of the shell of ``near``, mm."""
+
+DISC = 75
+"""Least radius of the disc of ``level``, mm: as tight as options that are 5 cm apart allow."""
 
 _TRIES = 2000
 """Candidates looked at before a law gives up on a question."""
@@ -78,6 +94,41 @@ def draw_near(
     return _first_apart(candidates(), answer, count, separation, "near")
 
 
+def draw_level(
+    answer: Millimetres, count: int, box: ValidBox, separation: int, draws: Draws
+) -> list[Millimetres]:
+    """``count`` distractors at the answer's height, in a disc around a hidden centre.
+
+    Heights of keyframes repeat from demo to demo (above the table, at the lid, lifted), so a wrong
+    height gives an option away; a place in the plane does so far less. All options are placed
+    first, and which of them is the answer is drawn afterwards, so none is the odd one out.
+
+    Raises:
+        TooFewCandidates: too little of the disc lies in the box.
+    """
+    radius = max(DISC, separation * (count + 3) // 4)
+    for _ in range(_TRIES):
+        points = _spread(count + 1, radius, separation, draws)
+        own = points.pop(draws.below(count + 1)) if points else (0, 0)
+        wrong = [(answer[0] + x - own[0], answer[1] + y - own[1], answer[2]) for x, y in points]
+        if wrong and all(point in box for point in wrong):
+            return wrong
+    raise TooFewCandidates(
+        f"the law 'level' found no {count} distractors at least {separation / 1000:g} m apart"
+    )
+
+
+def draw_swapped(partners: Pool, count: int, draws: Draws) -> list[Millimetres]:
+    """The answers of the ``count`` other questions of the set, in a random order.
+
+    Raises:
+        TooFewCandidates: the question is in no set.
+    """
+    if len(partners) != count:
+        raise TooFewCandidates("the law 'swapped' found no set of questions for it")
+    return [position for _, position in draws.without_replacement(partners)]
+
+
 def draw_matched(
     answer: Millimetres,
     count: int,
@@ -115,6 +166,21 @@ def _in_shell(draws: Draws) -> Millimetres:
         )
         if inner**2 <= distance_squared(point, (0, 0, 0)) <= outer**2:
             return point
+
+
+def _spread(count: int, radius: int, separation: int, draws: Draws) -> list[tuple[int, int]]:
+    """``count`` points of a disc around the origin, apart; none where it has become too full."""
+    least = max(separation, 1) ** 2
+    points: list[tuple[int, int]] = []
+    for _ in range(50 * count):
+        x, y = draws.between(-radius, radius), draws.between(-radius, radius)
+        if x * x + y * y > radius**2:
+            continue
+        if all((x - a) ** 2 + (y - b) ** 2 >= least for a, b in points):
+            points.append((x, y))
+            if len(points) == count:
+                return points
+    return []
 
 
 def _first_apart(

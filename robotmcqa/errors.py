@@ -13,6 +13,7 @@
     │   ├── RecordError           a row breaks the item schema
     │   ├── ExtractionFailed      no demo was usable, or more failed than were allowed
     │   └── DatasetError          a data set on disk is missing, unfinished or damaged
+    ├── HubError                  the Hub refuses, fails or cannot be reached (exit code 4)
     └── TooFewCandidates          a distractor law ran dry; the item is skipped and recorded
 
 The command line turns each into one line on stderr and the exit code above.
@@ -28,6 +29,7 @@ __all__ = [
     "DemoError",
     "ExtractionFailed",
     "ForbiddenPickle",
+    "HubError",
     "RecordError",
     "RobotMCQAError",
     "SceneError",
@@ -104,6 +106,10 @@ class ExtractionFailed(DataError):
 
 class DatasetError(DataError):
     """A data set on disk is missing, unfinished or damaged."""
+
+
+class HubError(RobotMCQAError):
+    """An outside service is at fault: the Hub refuses, fails or cannot be reached."""
 
 
 class TooFewCandidates(RobotMCQAError):

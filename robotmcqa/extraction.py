@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robotmcqa import __version__
-from robotmcqa.card import render_card
 from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, note
@@ -39,6 +38,7 @@ from robotmcqa.pools import (
     plan_task,
     wants_references,
 )
+from robotmcqa.presentation import older_blocks, present
 from robotmcqa.provenance import provenance, selection_document
 from robotmcqa.references import References, read_references
 from robotmcqa.schema import schema_text
@@ -62,7 +62,7 @@ from robotmcqa.stages import (
     read_demos,
 )
 from robotmcqa.workers import available_cores, run_jobs
-from robotmcqa.workplace import MANIFEST, Workplace, open_workplace
+from robotmcqa.workplace import CARD, MANIFEST, Workplace, open_workplace
 
 __all__ = ["Listener", "Summary", "extract"]
 
@@ -324,7 +324,9 @@ class _Run:
         documents = [file_entry(meta / name, f"meta/{name}") for name in names]
         outside = outside_the_box((episode for _, episode in self.members), self.spec)
         manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures, outside)
-        write_text(publish / "README.md", render_card(manifest, made))
+        yours = older_blocks(self.place.out / CARD)
+        shown = present(publish, manifest, made, self.spec.scene, yours)
+        manifest["files"].extend(file_entry(publish / name, name) for name in shown)
         write_text(publish / MANIFEST, json_text(manifest))
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "move_into_place",
     "read_jsonl",
     "sha256_of",
+    "write_bytes",
     "write_jsonl",
     "write_text",
 ]
@@ -26,11 +27,16 @@ def json_text(document: Any) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
+    """As :func:`write_bytes`, of a text in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file or none: temporary name, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

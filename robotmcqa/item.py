@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from robotmcqa.coordinates import coordinate_text, distance_squared, to_metres
+from robotmcqa.coordinates import coordinate_text, to_metres
 from robotmcqa.draws import Draws
 from robotmcqa.episode import Episode, Moment
 from robotmcqa.errors import TooFewCandidates
 from robotmcqa.motion import motion_label
-from robotmcqa.pools import TaskPlan
+from robotmcqa.pools import TaskPlan, is_asked
 from robotmcqa.questions import FAMILIES, Family
 from robotmcqa.questions.prompts import LETTERS, Prompter
 from robotmcqa.reasoning import reasoning_text
@@ -93,10 +93,8 @@ class ItemMaker:
     ) -> dict[str, Any] | Skip:
         """The fields of one item that depend on its family."""
         spec = self._spec
-        if family.needs_displacement() and spec.min_displacement:
-            moved = distance_squared(moment.position, moment.target_position)
-            if moved < spec.min_displacement**2:
-                return Skip(family.name, moment.frame, "closer than --min-displacement")
+        if not is_asked(family, moment, spec):
+            return Skip(family.name, moment.frame, "closer than --min-displacement")
         right = family.answer(moment, spec)
         law = plan.laws[family.name]
         if spec.format == "open":
@@ -106,7 +104,7 @@ class ItemMaker:
         else:
             key = (spec.seed, SPEC_VERSION, family.name, moment.episode, moment.frame)
             draws = Draws(*key, "options")
-            pool = plan.pools.get((family.name, family.pool_key(moment)), ())
+            pool = plan.pool(family, moment)
             try:
                 wrong = family.wrong_options(moment, spec, law, pool, draws)
             except TooFewCandidates as error:

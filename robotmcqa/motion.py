@@ -7,13 +7,15 @@ the scene metadata, because another robot may look along another axis.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache, lru_cache
+from itertools import product
 
 from robotmcqa.coordinates import Millimetres
 
-__all__ = ["MotionLabel", "Step", "motion_label", "neighbours"]
+__all__ = ["MotionLabel", "Step", "all_labels", "motion_label", "neighbours"]
 
 STILL = "stay in place"
 
@@ -81,6 +83,12 @@ def _step(moved: int, largest: int) -> Step:
         return Step.NONE
     size = 1 if 2 * abs(moved) <= largest else 2
     return Step(size if moved > 0 else -size)
+
+
+def all_labels() -> Iterator[MotionLabel]:
+    """Every label that a displacement can have, "stay in place" included."""
+    labels = (MotionLabel(*steps) for steps in product(Step, repeat=3))
+    return (one for one in labels if one.is_possible())
 
 
 @cache  # there are 125 labels at most

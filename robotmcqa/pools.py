@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from robotmcqa.coordinates import Millimetres
+from robotmcqa.coordinates import Millimetres, distance_squared
 from robotmcqa.distractors import Pool
-from robotmcqa.episode import Episode
+from robotmcqa.draws import Draws
+from robotmcqa.episode import Episode, Moment
+from robotmcqa.exchange import blocks_of, exchangeable_sets, partners
 from robotmcqa.questions import FAMILIES
-from robotmcqa.questions.family import PositionFamily
-from robotmcqa.spec import Spec
+from robotmcqa.questions.family import Family, PositionFamily
+from robotmcqa.spec import SPEC_VERSION, Spec
 
 __all__ = [
     "ENOUGH_OTHERS",
     "SPLITS",
     "TaskPlan",
     "assign_splits",
+    "is_asked",
     "outside_the_box",
     "plan_task",
     "wants_references",
@@ -31,24 +34,33 @@ __all__ = [
 SPLITS = ("train", "test")
 
 ENOUGH_OTHERS = 8
-"""``auto`` chooses ``matched`` when there are this many episodes beside a question's own: of the
-same task and split, and reference episodes where the source has made some.
-
-A question about a keyframe number that few episodes have may still find too few candidates; it is
-then skipped and recorded.
+"""``matched`` takes reference episodes into its pools where a task and split have no more than
+this many episodes; ``auto`` takes ``matched`` only where there are this many beside a question's
+own.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """For one task in one split: the law of each family, and the pools of ``matched``.
+    """For one task in one split: the law of each family, and what the laws draw from.
 
-    ``references`` is the number of reference demos whose true answers are in the pools.
+    Attributes:
+        laws: family -> law.
+        pools: of ``matched``: (family, the family's key) -> true answers.
+        references: number of reference demos whose true answers are in the pools.
+        sets: of ``swapped``: (family, episode, frame) -> answers of the other questions in its set.
     """
 
     laws: Mapping[str, str]
     pools: Mapping[tuple[str, Hashable], Pool]
     references: int = 0
+    sets: Mapping[tuple[str, str, int], Pool] = field(default_factory=dict)
+
+    def pool(self, family: Family, moment: Moment) -> Pool:
+        """What the wrong options of one question are drawn from."""
+        if self.laws[family.name] == "swapped":
+            return self.sets.get((family.name, moment.episode, moment.frame), ())
+        return self.pools.get((family.name, family.pool_key(moment)), ())
 
 
 def wants_references(episodes: Sequence[Episode], spec: Spec) -> bool:
@@ -71,20 +83,86 @@ def plan_task(
         spec: of the data set.
         references: episodes of the same task that ``matched`` may draw from beside them.
     """
-    in_order = sorted((*episodes, *references), key=lambda episode: episode.id)
+    own = sorted(episodes, key=lambda episode: episode.id)
+    in_order = sorted((*own, *references), key=lambda episode: episode.id)
     if spec.format == "open":
         return TaskPlan(dict.fromkeys(spec.families, "none"), {})
-    chosen = spec.distractors
-    if chosen == "auto":
-        chosen = "matched" if len(in_order) > ENOUGH_OTHERS else "near"
-    laws = {name: FAMILIES[name].law(chosen) for name in spec.families}
+    laws: dict[str, str] = {}
+    sets: dict[tuple[str, str, int], Pool] = {}
     pools: defaultdict[tuple[str, Hashable], list[tuple[str, Millimetres]]] = defaultdict(list)
-    for name, law in laws.items():
+    for name in spec.families:
+        family = FAMILIES[name]
+        found: Mapping[tuple[str, str, int], Pool] = {}
+        law = family.law(spec.distractors)
+        if law == "auto":
+            law, found = _auto(family, own, len(in_order), spec)
+        elif law == "swapped":
+            found, _ = _sets(family, own, spec)
+        laws[name] = law
+        sets |= found
         if law == "matched":
             for episode in in_order:
-                for key, position in FAMILIES[name].pool_entries(episode):
+                for key, position in family.pool_entries(episode):
                     pools[name, key].append((episode.id, position))
-    return TaskPlan(laws, dict(pools), len(references) if pools else 0)
+    return TaskPlan(laws, dict(pools), len(references) if pools else 0, sets)
+
+
+def _auto(
+    family: Family, own: Sequence[Episode], everyone: int, spec: Spec
+) -> tuple[str, Mapping[tuple[str, str, int], Pool]]:
+    """What ``auto`` stands for, and the sets of ``swapped``.
+
+    A prompt that states the position: ``level``, of all laws the one that it says least about.
+    Few episodes with enough references: ``matched``, for sets of few episodes would offer places
+    of one and the same episode. Else ``swapped`` unless it leaves out too much, then ``matched``
+    where there are enough, then ``level``. Labels have ``neighbours`` for the last two.
+    """
+    if isinstance(family, PositionFamily) and family.state(spec) == "shown":
+        return "level", {}
+    otherwise = family.law("matched" if everyone > ENOUGH_OTHERS else "level")
+    if otherwise == "matched" and len(own) <= ENOUGH_OTHERS:
+        return otherwise, {}
+    sets, left = _sets(family, own, spec)
+    return ("swapped", sets) if left <= family.most_left_out else (otherwise, {})
+
+
+def _sets(
+    family: Family, episodes: Sequence[Episode], spec: Spec
+) -> tuple[dict[tuple[str, str, int], Pool], float]:
+    """Sets of ``swapped`` over all questions that will be asked, and the share left out.
+
+    Args:
+        episodes: in an order that does not depend on the run.
+    """
+    asked = [_asked(family, episode, spec) for episode in episodes]
+    sets: dict[tuple[str, str, int], Pool] = {}
+    total = sum(map(len, asked))
+    # Blocks hold episodes drawn by chance, not neighbours in whatever order their ids stand.
+    draws = Draws(spec.seed, SPEC_VERSION, family.name, "sets", episodes[0].task)
+    asked = list(draws.without_replacement(asked))
+    for block in blocks_of([len(moments) for moments in asked]):
+        moments = [moment for index in block for moment in asked[index]]
+        apart, unlike = family.apart(moments, spec), family.unlike(moments, spec)
+        for members in exchangeable_sets(apart, unlike, spec.choices, draws):
+            for member, others in zip(members, partners(members, spec.choices), strict=True):
+                one = moments[member]
+                sets[family.name, one.episode, one.frame] = tuple(
+                    (moments[other].episode, family.exchanged(moments[other])) for other in others
+                )
+    return sets, 1 - len(sets) / total if total else 1.0
+
+
+def _asked(family: Family, episode: Episode, spec: Spec) -> list[Moment]:
+    """The moments that a question of the family is asked about."""
+    return [moment for moment in episode.moments() if is_asked(family, moment, spec)]
+
+
+def is_asked(family: Family, moment: Moment, spec: Spec) -> bool:
+    """Whether the movement is long enough for the family to ask about it."""
+    if not (family.needs_displacement() and spec.min_displacement):
+        return True
+    moved = distance_squared(moment.position, moment.target_position)
+    return moved >= spec.min_displacement**2
 
 
 def outside_the_box(episodes: Iterable[Episode], spec: Spec) -> dict[str, int]:

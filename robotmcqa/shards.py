@@ -7,7 +7,7 @@ dictionary encoding. Equal rows give equal bytes under one pyarrow version.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,7 @@ from robotmcqa.files import move_into_place
 from robotmcqa.item import Item
 from robotmcqa.schema import first_problem, is_valid
 
-__all__ = ["SCHEMA", "ShardWriter", "read_rows"]
+__all__ = ["SCHEMA", "ShardWriter", "card_features", "find_rows", "read_rows"]
 
 _STRINGS = pa.list_(pa.string())
 _NUMBERS = pa.list_(pa.float64())
@@ -58,6 +58,23 @@ def _feature(kind: pa.DataType) -> Any:
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}
     return {"dtype": "float64" if kind.equals(pa.float64()) else str(kind), "_type": "Value"}
+
+
+def card_features() -> list[dict[str, Any]]:
+    """The columns as a card's ``dataset_info`` lists them."""
+    return [{"name": name, **_listed(kind)} for name, kind in _COLUMNS.items()]
+
+
+def _listed(kind: pa.DataType) -> dict[str, Any]:
+    """A column type in the words of a card, which differ from those in the file."""
+    if pa.types.is_list(kind):
+        inner = _listed(kind.value_type)
+        return {"list": inner.get("dtype", inner)}
+    if kind.equals(_IMAGE):
+        return {"dtype": "image"}
+    if pa.types.is_struct(kind):
+        return {"struct": [{"name": field.name, **_listed(field.type)} for field in kind]}
+    return {"dtype": "float64" if kind.equals(pa.float64()) else str(kind)}
 
 
 def _features() -> str:
@@ -174,6 +191,22 @@ def _images(rows: Sequence[tuple[bytes, ...]]) -> pa.Array:
     paths = pa.nulls(len(places), pa.string())
     values = pa.StructArray.from_arrays([shared, paths], fields=list(_SHARED_IMAGE))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
+
+
+def find_rows(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The rows of a shard with these ids. Pictures of other rows are not made Python objects.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with pq.ParquetFile(path) as shard:
+        for group in range(shard.num_row_groups):
+            ids = shard.read_row_group(group, columns=["id"])["id"].to_pylist()
+            places = [place for place, one in enumerate(ids) if one in wanted]
+            if places:
+                table = shard.read_row_group(group)
+                for place in places:
+                    yield table.slice(place, 1).to_pylist()[0]
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -16,11 +16,14 @@ from typing import Any
 
 from PIL import Image
 
+from robotmcqa.collection import Part, entries_of, parts_of
 from robotmcqa.coordinates import coordinate_text, distance_squared, to_millimetres
 from robotmcqa.dataset import Dataset
 from robotmcqa.episode import Moment
+from robotmcqa.exchange_check import ExchangeCheck
 from robotmcqa.files import sha256_of
-from robotmcqa.motion import motion_label, neighbours
+from robotmcqa.front_matter import front_matter_problems
+from robotmcqa.motion import all_labels, motion_label, neighbours
 from robotmcqa.questions import FAMILIES
 from robotmcqa.questions.prompts import LETTERS
 from robotmcqa.reasoning import plan_of, reasoning_problems
@@ -28,6 +31,7 @@ from robotmcqa.schema import first_problem, is_valid
 from robotmcqa.shards import read_rows
 from robotmcqa.spec import Spec, document_digest
 from robotmcqa.statistics import Statistics, letter_balance
+from robotmcqa.workplace import CARD
 
 __all__ = ["Problem", "Report", "validate"]
 
@@ -66,6 +70,14 @@ class Report:
         """Nothing is wrong."""
         return not self.problems
 
+    def add(self, other: Report, prefix: str) -> None:
+        """Take in the report on another data set, whose files lie under ``prefix``."""
+        self.rows += other.rows
+        self.images += other.images
+        self.problems += [Problem(prefix + one.where, one.what) for one in other.problems]
+        self.statistics.take(other.statistics, prefix)
+        self.letter_p |= {prefix + family: p for family, p in other.letter_p.items()}
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -79,7 +91,7 @@ class Report:
 
 
 def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> Report:
-    """Check a data set.
+    """Check a data set, or several in the subfolders of one folder.
 
     Args:
         path: its folder.
@@ -88,12 +100,24 @@ def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> 
     Raises:
         DatasetError: there is no data set, or its manifest cannot be read.
     """
+    parts = parts_of(path)
+    if not parts[0].prefix:
+        return _validate(path, advance)
+    whole = Report(problems=list(_card_problems(path, parts)))
+    for part in parts:
+        whole.add(_validate(part.dataset.path, advance), part.prefix)
+    return whole
+
+
+def _validate(path: Path, advance: Callable[[int], None]) -> Report:
+    """Check one data set."""
     dataset = Dataset.open(path)
     report = Report()
     report.problems.extend(_file_problems(dataset))
     if report.problems:
         return report  # rows of a damaged file say nothing
     rows = _RowChecks(dataset)
+    exchanged = ExchangeCheck()
     splits: dict[str, str] = {}  # episode -> the split it was first met in
     for shard in dataset.shards():
         in_shard = 0
@@ -106,6 +130,7 @@ def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> 
                 report.problems.append(Problem(str(row["id"]), broken))
                 continue
             report.problems.extend(Problem(row["id"], what) for what in rows.problems(row))
+            exchanged.add(shard["split"], row)
             first = splits.setdefault(row["episode"], shard["split"])
             if first != shard["split"]:
                 report.problems.append(Problem(row["id"], "its episode is in both splits"))
@@ -115,9 +140,13 @@ def validate(path: Path, advance: Callable[[int], None] = lambda rows: None) -> 
             report.problems.append(Problem(shard["path"], what))
         report.rows += in_shard
     report.images = rows.images
+    promises = exchanged.problems(dataset.manifest["spec"]["choices"])
+    report.problems.extend(Problem(where, what) for where, what in promises)
     report.problems.extend(_balance_problems(report, dataset))
     if not report.problems:  # otherwise the counts are bound to differ
         report.problems.extend(_manifest_problems(report, dataset))
+    if not report.problems:  # the card is held against the manifest
+        report.problems.extend(_card_problems(path, parts_of(path)))
     return report
 
 
@@ -135,6 +164,16 @@ def _file_problems(dataset: Dataset) -> Iterator[Problem]:
             yield Problem(name, "not in the manifest, but readers would load it")
     if not dataset.shards():
         yield Problem("meta/manifest.json", "lists no data file")
+
+
+def _card_problems(path: Path, parts: Sequence[Part]) -> Iterator[Problem]:
+    """A reader's tools believe the card; a stale or relabelled one misleads them."""
+    card = path / CARD
+    if not card.is_file():
+        yield Problem(CARD, "missing")
+        return
+    for problem in front_matter_problems(card.read_text("utf-8"), entries_of(parts)):
+        yield Problem(CARD, problem)
 
 
 def _manifest_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:
@@ -187,6 +226,7 @@ class _RowChecks:
         # What recomputing an answer needs of the spec.
         self.spec = Spec(dead_band=document["dead_band_mm"], scene=dataset.scene)
         self.laws = {(law["task"], law["family"], law["law"]) for law in dataset.manifest["laws"]}
+        self.labels = {one.text(self.scene.motion_words) for one in all_labels()}
         self.images = 0
         self._pictures: list[bytes] = []
         self._before: tuple[Any, ...] = ()
@@ -267,6 +307,9 @@ class _RowChecks:
             near = {one.text(self.scene.motion_words) for one in neighbours(label)}
             for option in set(wrong) - near:
                 yield f"option '{option}' is no neighbour of '{right}'"
+        elif row["family"] == "motion":
+            for option in set(wrong) - self.labels:
+                yield f"option '{option}' is no movement"
         else:
             yield from self._positions(row, wrong, right)
 

@@ -21,10 +21,12 @@ from filelock import FileLock, Timeout
 from robotmcqa.errors import UsageError
 from robotmcqa.files import fsync, json_text, move_into_place, write_text
 
-__all__ = ["MANIFEST", "WORK", "Workplace", "open_workplace"]
+__all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "open_workplace"]
 
 WORK = ".extract"
 MANIFEST = "meta/manifest.json"
+CARD = "README.md"
+EVAL = "eval.yaml"
 
 _START_AGAIN = "--overwrite starts again; --out DIR writes elsewhere"
 
@@ -72,16 +74,17 @@ class Workplace:
         """
         (self.out / MANIFEST).unlink(missing_ok=True)
         new = json.loads((self.publish / MANIFEST).read_text("utf-8"))
-        data = self.out / "data"
         wanted = {file["path"] for file in new["files"]}
-        for stale in sorted(data.glob("*.parquet")) if data.is_dir() else ():
-            if f"data/{stale.name}" not in wanted:
+        for stale in sorted((*self.out.glob("data/*.parquet"), *self.out.glob("assets/*"))):
+            if stale.relative_to(self.out).as_posix() not in wanted:
                 stale.unlink()
-        for name in ("README.md", *sorted(wanted)):
+        if EVAL not in wanted:
+            (self.out / EVAL).unlink(missing_ok=True)
+        for name in (CARD, *sorted(wanted)):
             (self.out / name).parent.mkdir(exist_ok=True)
             if (self.publish / name).exists():
                 os.replace(self.publish / name, self.out / name)
-        for folder in (self.out, data, self.out / "meta"):
+        for folder in sorted({(self.out / name).parent for name in (CARD, *wanted)}):
             fsync(folder)
         move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
         fsync(self.out / "meta")

@@ -11,7 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
+from robotmcqa.front_matter import front_matter
 from tests.conftest import Row
 
 Change = Callable[[list[Row]], None]
@@ -29,7 +31,7 @@ def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
 
 
 def sign(folder: Path) -> None:
-    """Make the manifest agree with the files, so that only their meaning is at fault."""
+    """Make manifest and card agree with the files, so that only their meaning is at fault."""
 
     def change(manifest: dict[str, Any]) -> None:
         for file in manifest["files"]:
@@ -40,6 +42,12 @@ def sign(folder: Path) -> None:
                 manifest["splits"][file["split"]]["rows"] = file["rows"]
 
     edit_manifest(folder, change)
+    card, documents = folder / "README.md", list[Any]()
+    for name in ("manifest", "provenance"):
+        documents.append(json.loads((folder / f"meta/{name}.json").read_text("utf-8")))
+    front = yaml.safe_dump(front_matter([("default", "", *documents)], "Signed"))
+    body = card.read_text("utf-8").split("---\n", 2)[2]
+    card.write_text(f"---\n{front}---\n{body}", "utf-8")
 
 
 def rewrite(folder: Path, change: Change, split: str = "train") -> None:

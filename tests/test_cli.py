@@ -17,10 +17,11 @@ import typer
 import robotmcqa as package
 from tests.conftest import SCRIPT, TASKS, Run, environment
 
-VERBS = ("extract", "validate", "show", "record", "tasks", "doctor")
+VERBS = ("extract", "validate", "audit", "show", "push", "record", "tasks", "doctor")
 HEAVY = (
     *("numpy", "pyarrow", "scipy", "PIL", "datasets", "jinja2", "yaml", "jsonschema_rs"),
     *("rich.table", "rich.progress", "multiprocessing", "filelock", "pandas", "mujoco"),
+    *("huggingface_hub", "sklearn"),
 )
 
 command: Any = typer.main.get_command(importlib.import_module("robotmcqa.cli.app").build_app(VERBS))
@@ -270,6 +271,7 @@ def test_all_is_exact() -> None:
         "Demo",
         "DemoRef",
         "DemoSource",
+        "Pushed",
         "Report",
         "RobotMCQAError",
         "SceneMetadata",
@@ -279,9 +281,11 @@ def test_all_is_exact() -> None:
         "__version__",
         "extract",
         "find_keyframes",
+        "load",
         "load_scene",
         "open_source",
         "preset",
+        "push",
         "scene_preset",
         "validate",
     ]

@@ -1,4 +1,4 @@
-"""The three laws for wrong positions: what they promise, and that they betray nothing.
+"""The laws for wrong positions that are drawn: what they promise, and that they betray nothing.
 
 Keys are fixed, so the statistical tests give the same p-value on every run.
 """
@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, chisquare, kstest
 
 from robotmcqa.coordinates import Millimetres, coordinate_text, distance_squared
-from robotmcqa.distractors import SHELL, Pool, draw_matched, draw_near, draw_uniform
+from robotmcqa.distractors import (
+    SHELL,
+    Pool,
+    draw_level,
+    draw_matched,
+    draw_near,
+    draw_uniform,
+)
 from robotmcqa.draws import Draws
 from robotmcqa.errors import TooFewCandidates
 from robotmcqa.scene import ValidBox, scene_preset
@@ -56,10 +63,11 @@ def draw(
 ) -> list[Millimetres]:
     if law == "matched":
         return draw_matched(answer, count, box, separation, draws, pool, "episode0")
-    return {"uniform": draw_uniform, "near": draw_near}[law](answer, count, box, separation, draws)
+    laws = {"uniform": draw_uniform, "near": draw_near, "level": draw_level}
+    return laws[law](answer, count, box, separation, draws)
 
 
-@pytest.mark.parametrize("law", ["uniform", "near", "matched"])
+@pytest.mark.parametrize("law", ["uniform", "near", "level", "matched"])
 @settings(max_examples=300, deadline=None)
 @given(
     answer=answers,
@@ -250,3 +258,24 @@ def test_matched_finds_the_few_there_are() -> None:
     for seed in range(20):
         wrong = draw_matched((200, 0, 1000), 3, BOX, 50, Draws(seed), [*useless, *usable], "own")
         assert sorted(wrong) == [point for _, point in usable]
+
+
+# --------------------------------------------------------------------------------------- level
+
+
+def test_level_keeps_the_height_and_finds_room() -> None:
+    for number in range(300):
+        wrong = draw("level", MIDDLE, 3, 50, Draws("level", number), ROOMY)
+        assert {point[2] for point in wrong} == {0}
+        assert all(distance_squared(point, MIDDLE) <= 150**2 for point in wrong)
+    for count, separation in ((7, 50), (7, 90), (1, 200), (3, 300)):
+        assert len(draw("level", MIDDLE, count, separation, Draws("room", count), ROOMY)) == count
+
+
+def test_the_answer_of_level_is_not_the_middle() -> None:
+    medoids = 0
+    for number in range(2000):
+        options = [MIDDLE, *draw("level", MIDDLE, 3, 50, Draws("medoid", number), ROOMY)]
+        total = [sum(dist(one, other) for other in options) for one in options]
+        medoids += total[0] == min(total)
+    assert binomtest(medoids, 2000, 0.25).pvalue > P

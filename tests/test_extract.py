@@ -29,6 +29,15 @@ def test_a_data_set_consists_of_these_files(dataset: Path) -> None:
     """The layout that readers and the Hub rely on; nothing unfinished is left behind."""
     assert set(tree(dataset)) == {
         "README.md",
+        "eval.yaml",
+        "assets/distances.svg",
+        "assets/example-current_state-front.png",
+        "assets/example-motion-front.png",
+        "assets/example-waypoint-front.png",
+        "assets/keyframes.svg",
+        "assets/letters.svg",
+        "assets/motions.svg",
+        "assets/positions.svg",
         "data/test-00000.parquet",
         "data/train-00000.parquet",
         "meta/failures.jsonl",

@@ -167,7 +167,7 @@ def test_template_words_a_family_anew(extracted: Any, tmp_path: Path) -> None:
             assert "<think>" in row["question"]
 
 
-@pytest.mark.parametrize("law", ["uniform", "near", "matched"])
+@pytest.mark.parametrize("law", ["uniform", "near", "level", "matched"])
 def test_distractors_law_is_recorded_everywhere(extracted: Any, many_demos: Path, law: str) -> None:
     rows, out = extracted("--no-images", "--distractors", law, source=many_demos)
     positions = [row for row in rows if row["family"] != "motion"]
@@ -195,7 +195,7 @@ def test_matched_distractors_are_true_answers_of_other_episodes(
 def test_preset_grounded_says_what_auto_became(
     robotmcqa: Run, many_demos: Path, tmp_path: Path
 ) -> None:
-    """13 episodes are enough for ``matched`` in train, one is not in test: said everywhere."""
+    """13 episodes exchange their answers in train, one cannot in test: said everywhere."""
     out = tmp_path / "out"
     done = robotmcqa(
         *("extract", "--source", f"rlbench:{many_demos}", "--no-images"),
@@ -206,11 +206,11 @@ def test_preset_grounded_says_what_auto_became(
     assert manifest["spec"]["distractors"] == "auto"
     assert manifest["spec"]["state"] == "withheld"
     expected = {
-        ("train", "waypoint"): "matched",
-        ("train", "current_state"): "matched",
-        ("train", "motion"): "neighbours",
-        ("test", "waypoint"): "near",
-        ("test", "current_state"): "near",
+        ("train", "waypoint"): "swapped",
+        ("train", "current_state"): "swapped",
+        ("train", "motion"): "swapped",
+        ("test", "waypoint"): "level",
+        ("test", "current_state"): "level",
         ("test", "motion"): "neighbours",
     }
     assert {(law["split"], law["family"]): law["law"] for law in manifest["laws"]} == expected
@@ -222,10 +222,10 @@ def test_preset_grounded_says_what_auto_became(
                 assert "now at" not in row["question"]
     card = (out / "README.md").read_text("utf-8")
     for family in ("waypoint", "current_state"):
-        assert f"{family} matched (all tasks, train)" in done.stdout
-        assert f"{family} near (all tasks, test)" in done.stdout
-        assert f"| {family} | `matched` | all tasks, train |" in card
-        assert f"| {family} | `near` | all tasks, test |" in card
+        assert f"{family} swapped (all tasks, train)" in done.stdout
+        assert f"{family} level (all tasks, test)" in done.stdout
+        assert f"| {family} | `swapped` | all tasks, train |" in card
+        assert f"| {family} | `level` | all tasks, test |" in card
     assert "--preset grounded" in card
 
 

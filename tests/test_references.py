@@ -55,6 +55,10 @@ def laws(folder: Path) -> dict[tuple[str, str], str]:
     return {(law["split"], law["family"]): law["law"] for law in manifest_of(folder)["laws"]}
 
 
+def position_laws(folder: Path) -> set[str]:
+    return {law for (_, family), law in laws(folder).items() if family != "motion"}
+
+
 def provenance_of(folder: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((folder / "meta/provenance.json").read_text("utf-8"))
     return document
@@ -73,21 +77,21 @@ def test_references_are_for_matched_in_small_splits(law: str, count: int) -> Non
 
 
 def test_auto_counts_references_among_the_others() -> None:
-    spec = Spec(distractors="auto")
+    spec = GROUNDED
     everyone = episodes(ENOUGH_OTHERS + 1)
     plan = plan_task(everyone[:3], spec, everyone[3:])
     assert plan.laws["waypoint"] == plan.laws["current_state"] == "matched"
     assert plan.references == len(everyone) - 3
-    assert plan.pools == plan_task(everyone, spec).pools
+    assert plan.pools == plan_task(everyone, replace(spec, distractors="matched")).pools
     short = plan_task(everyone[:3], spec, everyone[3:-1])
-    assert (short.laws["waypoint"], short.pools, short.references) == ("near", {}, 0)
+    assert (short.laws["waypoint"], short.pools, short.references) == ("swapped", {}, 0)
 
 
 def test_a_small_set_of_a_simulator_is_matched(tmp_path: Path) -> None:
     """And its wrong options are true answers of demos that are not in it."""
     log = tmp_path / "log"
     out = made(tmp_path / "out", FakeSimulator(log=log))
-    assert set(laws(out).values()) == {"matched", "neighbours"}
+    assert position_laws(out) == {"matched"}
     assert manifest_of(out)["references"] == {"reach_target": REFERENCE_EPISODES}
     told = provenance_of(out)["source"]
     assert told["episodes"] == told["demos"] == 4
@@ -120,9 +124,10 @@ def test_only_the_split_that_is_short_draws_from_references(tmp_path: Path) -> N
     """Twelve episodes: training has enough of its own, testing has not."""
     selection = Selection(("reach_target", "push_button"), None, 12)
     out = made(tmp_path / "out", selection=selection)
-    assert set(laws(out).values()) == {"matched", "neighbours"}
+    assert laws(out)["train", "waypoint"] == "swapped"
+    assert laws(out)["test", "waypoint"] == "matched"
     plain = made(tmp_path / "plain", Counting(FakeSimulator()), selection=selection)
-    assert laws(plain)["test", "waypoint"] == "near"
+    assert laws(plain)["test", "waypoint"] == "level"
     assert rows_of(out, "train") == rows_of(plain, "train")
     assert manifest_of(plain)["references"] == {}
     assert "references" not in provenance_of(plain)["source"]
@@ -162,7 +167,7 @@ def test_references_that_fail_only_make_the_pool_smaller(tmp_path: Path) -> None
 def test_too_few_references_leave_the_law_as_it_was(tmp_path: Path) -> None:
     failing = tuple(f"demo{1000 + number}" for number in range(REFERENCE_EPISODES - 2))
     out = made(tmp_path / "out", FakeSimulator(failing=failing))
-    assert set(laws(out).values()) == {"near", "neighbours"}
+    assert "matched" not in position_laws(out)
     assert manifest_of(out)["references"] == {}
     assert "references" not in provenance_of(out)["source"]
     assert validate(out).ok
@@ -353,7 +358,6 @@ def test_a_plugin_gets_the_options(robotmcqa: Run, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Reference demos that 'matched' also draws from: reach_target 24" in done.stdout
-    assert "different laws" not in done.stderr
     spec = preset("grounded", seed=5)
     source = FakeSimulator(SourceOptions(5, 40))
     own = made(tmp_path / "own", source, spec, Selection(("reach_target",), None, 3))

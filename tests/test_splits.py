@@ -131,15 +131,22 @@ def episodes(count: int) -> list[Episode]:
 
 
 @pytest.mark.parametrize(
-    ("count", "law"), [(1, "near"), (8, "near"), (9, "matched"), (10, "matched")]
+    ("count", "law"), [(1, "level"), (2, "swapped"), (8, "swapped"), (10, "swapped")]
 )
-def test_auto_needs_eight_other_episodes(count: int, law: str) -> None:
-    laws = plan_task(episodes(count), Spec(distractors="auto")).laws
-    assert laws == {"waypoint": law, "current_state": law, "motion": "neighbours"}
+def test_auto_takes_swapped_where_it_leaves_out_little(count: int, law: str) -> None:
+    laws = plan_task(episodes(count), preset("grounded")).laws
+    assert laws["waypoint"] == law
+    assert laws["current_state"] == "swapped"  # four places of one demo can be told apart
     assert ENOUGH_OTHERS == 8
 
 
-@pytest.mark.parametrize("chosen", ["uniform", "near", "matched"])
+def test_auto_takes_level_where_the_position_is_stated() -> None:
+    plan = plan_task(episodes(10), preset("grounded", state="shown", motion_state="shown"))
+    assert plan.laws == {"waypoint": "level", "current_state": "swapped", "motion": "swapped"}
+    assert {family for family, _, _ in plan.sets} == {"current_state", "motion"}
+
+
+@pytest.mark.parametrize("chosen", ["uniform", "near", "level", "matched"])
 @pytest.mark.parametrize("count", [1, 20])
 def test_a_law_asked_for_by_name_is_kept(chosen: str, count: int) -> None:
     laws = plan_task(episodes(count), Spec(distractors=chosen)).laws
@@ -148,7 +155,7 @@ def test_a_law_asked_for_by_name_is_kept(chosen: str, count: int) -> None:
 
 def test_there_is_one_law_for_each_family_asked() -> None:
     laws = plan_task(episodes(9), Spec(families=("current_state",), distractors="auto")).laws
-    assert laws == {"current_state": "matched"}
+    assert laws == {"current_state": "swapped"}
 
 
 def test_open_questions_have_no_law() -> None:
@@ -159,8 +166,8 @@ def test_open_questions_have_no_law() -> None:
 
 def test_presets_differ_in_law() -> None:
     assert plan_task(episodes(9), preset("paper")).laws["waypoint"] == "uniform"
-    assert plan_task(episodes(9), preset("grounded")).laws["waypoint"] == "matched"
-    assert plan_task(episodes(3), preset("grounded")).laws["waypoint"] == "near"
+    assert plan_task(episodes(9), preset("grounded")).laws["waypoint"] == "swapped"
+    assert plan_task(episodes(1), preset("grounded")).laws["waypoint"] == "level"
 
 
 ORDERS: list[Callable[[list[Episode]], list[Episode]]] = [
@@ -195,6 +202,6 @@ def test_pools_hold_the_true_answers() -> None:
     assert {key: set(pool) for key, pool in pools.items()} == expected
 
 
-@pytest.mark.parametrize("chosen", ["uniform", "near"])
+@pytest.mark.parametrize("chosen", ["uniform", "near", "level", "swapped"])
 def test_no_pools_where_nothing_is_drawn_from_them(chosen: str) -> None:
     assert not plan_task(episodes(12), Spec(distractors=chosen)).pools

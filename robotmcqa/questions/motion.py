@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import islice
 
+import numpy as np
+
 from robotmcqa.coordinates import Millimetres
-from robotmcqa.distractors import Pool
+from robotmcqa.distractors import Pool, draw_swapped
 from robotmcqa.draws import Draws
 from robotmcqa.episode import Episode, Moment
 from robotmcqa.errors import TooFewCandidates
+from robotmcqa.exchange import Matrix
 from robotmcqa.motion import MotionLabel, motion_label, neighbours
-from robotmcqa.questions.family import WrongOptions
+from robotmcqa.questions.family import SAME_EPISODE, WrongOptions, same_episode
 from robotmcqa.spec import Spec, Visibility
 
 
@@ -40,8 +43,12 @@ class Motion:
 
     name = "motion"
 
+    # A label that more than a quarter of a task's movements share cannot be asked about without
+    # being the best guess: what is left out here are questions that need no picture.
+    most_left_out = 0.15
+
     def law(self, chosen: str) -> str:
-        return "neighbours"
+        return chosen if chosen in ("auto", "swapped") else "neighbours"
 
     def state(self, spec: Spec) -> Visibility:
         return spec.motion_state
@@ -58,6 +65,10 @@ class Motion:
     ) -> WrongOptions:
         label = motion_label(moment.position, moment.target_position, spec.dead_band)
         count = spec.choices - 1
+        if law == "swapped":
+            moved = draw_swapped(pool, count, draws)
+            labels = [motion_label((0, 0, 0), one, spec.dead_band) for one in moved]
+            return WrongOptions([other.text(spec.scene.motion_words) for other in labels])
         chosen = islice(draws.without_replacement(_candidates(label, count, draws)), count)
         return WrongOptions([other.text(spec.scene.motion_words) for other in chosen])
 
@@ -66,3 +77,28 @@ class Motion:
 
     def pool_entries(self, episode: Episode) -> Iterator[tuple[Hashable, Millimetres]]:
         return iter(())
+
+    def exchanged(self, moment: Moment) -> Millimetres:
+        (x, y, z), (to_x, to_y, to_z) = moment.position, moment.target_position
+        return (to_x - x, to_y - y, to_z - z)
+
+    def apart(self, moments: Sequence[Moment], spec: Spec) -> Matrix:
+        differences = _differences(moments, spec)
+        different: Matrix = differences > 0
+        return different
+
+    def unlike(self, moments: Sequence[Moment], spec: Spec) -> Matrix:
+        """How many steps the labels differ by, so that most options are neighbours."""
+        total: Matrix = same_episode(moments) * SAME_EPISODE + _differences(moments, spec) * 1000
+        return total
+
+
+def _differences(moments: Sequence[Moment], spec: Spec) -> Matrix:
+    """(n, n) steps between the labels, over the three axes."""
+    labels = np.array(
+        [motion_label(one.position, one.target_position, spec.dead_band).steps for one in moments],
+        dtype=np.int64,
+    )
+    gaps: Matrix = np.abs(labels[:, None] - labels[None, :])
+    total: Matrix = gaps.sum(axis=2)
+    return total

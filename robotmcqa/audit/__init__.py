@@ -1,0 +1,32 @@
+"""The blind audit: how well can the answers be guessed without the picture?
+
+:func:`audit` reads a data set's options, letters and stated positions, never its pictures, and
+lets several guessers try. What they reach above chance is what a model can learn without looking.
+See docs/distractors.md for what the audit cannot see.
+"""
+
+from __future__ import annotations
+
+from robotmcqa.audit.report import (
+    LEARNED,
+    Audit,
+    FamilyAudit,
+    audit,
+    audit_table,
+    audit_tables,
+    verdict,
+)
+from robotmcqa.audit.table import COLUMNS, Table, tables_of
+
+__all__ = [
+    "COLUMNS",
+    "LEARNED",
+    "Audit",
+    "FamilyAudit",
+    "Table",
+    "audit",
+    "audit_table",
+    "audit_tables",
+    "tables_of",
+    "verdict",
+]

@@ -1,0 +1,210 @@
+"""The learned guesser: gradient boosting on the options' numbers, tested on episodes it never saw.
+
+One binary classifier scores every option of every question; the option with the highest score is
+the guess. Where the prompt states the position, :mod:`robotmcqa.audit.prediction` adds what that
+says. Where the test split is large it is trained on the train split and tested there.
+Otherwise episodes are dealt into folds, several times over, and each fold is guessed by a
+classifier trained on the others.
+
+**Cleaning.** Where wrong options are other episodes' true answers (``matched``, ``swapped``), a
+held-out episode's answers stand in training questions, but only ever as wrong ones. Learning from
+that would push a guesser *below* chance (0 to 4 % were seen) and hide every real leak. So a
+training question that shows a right option of a held-out question is left out of training. The
+official splits need no cleaning: distractors never cross them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from robotmcqa.audit.features import against, features
+from robotmcqa.audit.guesses import credit_of
+from robotmcqa.audit.prediction import predicted, predicted_inside
+from robotmcqa.audit.table import Array, Table
+from robotmcqa.draws import Draws
+
+__all__ = [
+    "FOLDS",
+    "LEAST_TEST",
+    "SHUFFLINGS",
+    "Learned",
+    "joined",
+    "learn",
+    "learn_apart",
+    "steps_of",
+]
+
+LEAST_TEST = 1000
+"""Test questions of a family from which on the official splits are used."""
+
+FOLDS = 10
+INNER_FOLDS = 4
+SHUFFLINGS = 3
+
+MOST_TRAINING = 20_000
+"""Questions one classifier learns from; more of them change nothing but the time."""
+
+_EXCHANGED = ("matched", "swapped")
+"""Laws whose wrong options are right ones of other questions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the learned guesser reached.
+
+    Attributes:
+        rows: (m,) which questions were guessed: the test split's, or all.
+        credit: (m,) mean credit over the shufflings.
+        how: in words: what it was trained and tested on.
+        trained: mean share of the training questions that cleaning left.
+    """
+
+    rows: Array
+    credit: Array
+    how: str
+    trained: float
+
+
+def steps_of(table: Table) -> int:
+    """How many classifiers :func:`learn` fits."""
+    return 1 if _official(table) else FOLDS * SHUFFLINGS
+
+
+def learn(
+    table: Table,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    folds: int = FOLDS,
+    shufflings: int = SHUFFLINGS,
+) -> Learned:
+    """Train and test.
+
+    Args:
+        table: questions of one family.
+        seed: of folds and classifiers.
+        advance: called after each classifier.
+        folds, shufflings: where there is no large test split.
+    """
+    if _official(table):
+        test = table.split == "test"
+        scores = _scores(table, ~test, ~test, test, seed)
+        advance()
+        rows = np.flatnonzero(test)
+        how = f"trained on the train split ({int((~test).sum())}), tested on the test split"
+        return Learned(rows, credit_of(scores, table.right[rows]), how, 1.0)
+    credit = np.zeros(len(table))
+    kept = []
+    for shuffling in range(shufflings):
+        fold = _folds(table, folds, seed, shuffling)
+        for number in range(folds):
+            test = fold == number
+            if test.any():
+                train = ~test & ~_contaminated(table, test)
+                kept.append(train.sum() / max(1, (~test).sum()))
+                scores = _scores(table, ~test, train, test, seed + shuffling)
+                credit[test] += credit_of(scores, table.right[test]) / shufflings
+            advance()
+    how = f"{folds}-fold over episodes, {shufflings} shufflings"
+    return Learned(np.arange(len(table)), credit, how, float(np.mean(kept)))
+
+
+def learn_apart(train: Table, test: Table, seed: int = 0) -> Array:
+    """(n,) credit on ``test`` of a guesser trained on ``train``: splits that were made apart."""
+    both = joined(train, test)
+    held = np.arange(len(both)) >= len(train)
+    scores = _scores(both, ~held, ~held, held, seed)
+    return credit_of(scores, test.right)
+
+
+def joined(one: Table, other: Table) -> Table:
+    """Questions of both."""
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name), getattr(other, name)])
+        for name in one.__dataclass_fields__
+        if isinstance(getattr(one, name), np.ndarray)
+    }
+    return replace(one, **arrays)
+
+
+def _official(table: Table) -> bool:
+    test = int((table.split == "test").sum())
+    return LEAST_TEST <= test < len(table)
+
+
+def _folds(table: Table, folds: int, seed: int, shuffling: int) -> Array:
+    """(n,) fold of each question; an episode is in one, and tasks are spread over all."""
+    fold: dict[str, int] = {}
+    for task in sorted(set(table.task)):
+        episodes = sorted(set(table.episode[table.task == task]))
+        draws = Draws("audit", seed, shuffling, task)
+        start = draws.below(folds)  # few episodes of many tasks would crowd into the first folds
+        for place, episode in enumerate(draws.without_replacement(episodes)):
+            fold[episode] = (start + place) % folds
+    return np.array([fold[episode] for episode in table.episode])
+
+
+def _contaminated(table: Table, test: Array) -> Array:
+    """(n,) questions that show a right option of a test question as if it were any other's."""
+    marks = [set(of) for of in _marks(table)]
+    exchanged = np.isin(table.law, _EXCHANGED)
+    if table.positions:
+        answers = {
+            (table.task[row], table.texts[row, table.right[row]]) for row in np.flatnonzero(test)
+        }
+    else:  # labels are too few to tell episodes by; whole sets of them do
+        answers = {one for row in np.flatnonzero(test) for one in marks[row]}
+    return np.array([bool(law and of & answers) for law, of in zip(exchanged, marks, strict=True)])
+
+
+def _marks(table: Table) -> Iterator[list[tuple[str, object]]]:
+    """What a question shares with those that exchange options with it."""
+    for task, texts in zip(table.task, table.texts, strict=True):
+        if table.positions:
+            yield [(task, text) for text in texts]
+        else:
+            yield [(task, frozenset(texts))]
+
+
+def _scores(table: Table, others: Array, train: Array, test: Array, seed: int) -> Array:
+    """(m, k) scores of the options of the test questions.
+
+    Args:
+        table: all questions.
+        others: (n,) those that are not held out; right answers are learned from all of them.
+        train: (n,) those of them that wrong options too may be learned from.
+        test: (n,) those to guess.
+        seed: of the classifiers.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    numbers, categories = features(table)
+    if table.shown.all():
+        guess = predicted_inside(table, others, _folds(table, INNER_FOLDS, seed, 0), seed)
+        guess[test] = predicted(table, others, test, seed)
+        numbers = np.concatenate([numbers, against(table, guess)], axis=2)
+    _, k, f = numbers.shape
+    chosen = np.flatnonzero(train)
+    if not len(chosen):
+        return np.zeros((int(test.sum()), k))
+    chosen = chosen[:: -(-len(chosen) // MOST_TRAINING)]
+    wanted = np.arange(k) == table.right[chosen][:, None]
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.06,
+        max_iter=150,
+        max_leaf_nodes=15,
+        l2_regularization=1.0,
+        categorical_features=categories,
+        early_stopping=False,
+        random_state=seed,
+    )
+    # One thread: many would wait for each other on so little data, and sums would differ.
+    with threadpool_limits(limits=1):
+        model.fit(numbers[chosen].reshape(-1, f), wanted.ravel())
+        scores: Array = model.predict_proba(numbers[test].reshape(-1, f))[:, 1]
+    return scores.reshape(-1, k)

@@ -1,0 +1,264 @@
+"""The audit of a data set: guesses, shares, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robotmcqa.audit.guesses import GUESSES, credit_of
+from robotmcqa.audit.intervals import Share, share_of
+from robotmcqa.audit.learned import learn, steps_of
+from robotmcqa.audit.table import COLUMNS, Array, Table, tables_of
+from robotmcqa.dataset import Dataset
+from robotmcqa.errors import UsageError
+from robotmcqa.spec import FAMILY_NAMES
+
+__all__ = ["LEARNED", "Audit", "FamilyAudit", "audit", "audit_table", "audit_tables", "verdict"]
+
+LEARNED = "learned"
+
+BUCKETS = ((0.0, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, float("inf")))
+"""Distance from the gripper to the next keyframe, m."""
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyAudit:
+    """How well the answers of one family can be guessed without the picture.
+
+    Attributes:
+        family, choices: its name, and options per question; chance is one in so many.
+        laws: of the distractors, sorted.
+        shown: share of the prompts that state the current position.
+        guesses: name -> share of right guesses, :data:`LEARNED` last where it was tried.
+        best: name of the blind guess with the highest share.
+        by_task, by_distance: the best guess's share in each part.
+        how: what the learned guess was trained and tested on; empty in the quick form.
+        trained: share of the training questions that it was allowed to learn from.
+    """
+
+    family: str
+    choices: int
+    laws: tuple[str, ...]
+    shown: float
+    guesses: Mapping[str, Share]
+    best: str
+    by_task: Mapping[str, Share]
+    by_distance: Mapping[str, Share]
+    how: str = ""
+    trained: float = 1.0
+
+    @property
+    def chance(self) -> float:
+        """What drawing lots would reach."""
+        return 1 / self.choices
+
+    @property
+    def guessable(self) -> Share:
+        """The best blind guess."""
+        return self.guesses[self.best]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "chance": round(self.chance, 4),
+            "laws": list(self.laws),
+            "state_shown": round(self.shown, 4),
+            "guesses": {
+                name: share.document() | {"blind": _is_blind(name)}
+                for name, share in self.guesses.items()
+            },
+            "best": self.best,
+            "verdict": verdict(self.guessable, self.chance),
+            "by_task": {name: share.document() for name, share in self.by_task.items()},
+            "by_distance": {name: share.document() for name, share in self.by_distance.items()},
+            "learned_how": self.how,
+            "learned_from": round(self.trained, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Every family's part. ``quick``: nothing was learned."""
+
+    families: Mapping[str, FamilyAudit] = field(default_factory=dict)
+    quick: bool = False
+    seed: int = 0
+
+    @property
+    def worst(self) -> float:
+        """Highest share of any family."""
+        return max((one.guessable.accuracy for one in self.families.values()), default=0.0)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "quick": self.quick,
+            "seed": self.seed,
+            "families": {name: one.document() for name, one in self.families.items()},
+        }
+
+    def line(self) -> str:
+        """The quick form in one line, e.g. for the end of an extraction."""
+        parts = ", ".join(
+            f"{name} {100 * one.guessable.accuracy:.0f} %" for name, one in self.families.items()
+        )
+        chance = 100 * next(iter(self.families.values())).chance
+        kind = " (quick)" if self.quick else ""
+        return f"Blind audit{kind}: {parts} guessable without the picture; chance {chance:.0f} %"
+
+    def markdown(self) -> str:
+        """As a table for a card."""
+        lines = [
+            "| family | distractors | best blind guess | right | 95 % interval | questions | |",
+            "|---|---|---|---:|---|---:|---|",
+        ]
+        for name, one in self.families.items():
+            share = one.guessable
+            low, high = share.interval
+            laws = ", ".join(f"`{law}`" for law in one.laws)
+            lines.append(
+                f"| {name} | {laws} | {one.best} | {100 * share.accuracy:.0f} % "
+                f"| {100 * low:.0f} to {100 * high:.0f} | {share.questions} "
+                f"| {verdict(share, one.chance)} |"
+            )
+        return "\n".join(lines)
+
+
+def verdict(share: Share, chance: float) -> str:
+    """The best blind guess in words."""
+    low, _ = share.interval
+    if low <= chance:
+        return "no better than chance"
+    solved = (share.accuracy - chance) / (1 - chance)
+    if solved < 0.1:
+        return "hardly better than chance"
+    if solved < 0.3:
+        return "partly guessable"
+    if solved < 0.7:
+        return "largely guessable"
+    return "the picture is not needed"
+
+
+def audit(
+    path: Path,
+    *,
+    families: Sequence[str] = (),
+    quick: bool = False,
+    seed: int = 0,
+    begin: Callable[[int], None] = lambda steps: None,
+    advance: Callable[[], None] = lambda: None,
+) -> Audit:
+    """Audit a data set on disk.
+
+    Args:
+        path: its folder.
+        families: only these; all by default.
+        quick: only what needs no learning.
+        seed: of folds and classifiers.
+        begin: called once with the number of steps.
+        advance: called after each.
+
+    Raises:
+        DatasetError: there is no data set, or its questions are open-ended.
+        UsageError: a family is not in it.
+    """
+    dataset = Dataset.open(path)
+    known = dataset.manifest["spec"]["families"]
+    for name in families:
+        if name not in known:
+            raise UsageError(f"no family '{name}' in {path}", f"it has {', '.join(known)}")
+    tables = tables_of(_rows(dataset, families or known), dataset.scene.motion_words)
+    return audit_tables(tables, quick=quick, seed=seed, begin=begin, advance=advance)
+
+
+def audit_tables(
+    tables: Mapping[str, Table],
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    begin: Callable[[int], None] = lambda steps: None,
+    advance: Callable[[], None] = lambda: None,
+) -> Audit:
+    """Audit tables by family, whatever they were made from; arguments as for :func:`audit`."""
+    in_order = [tables[name] for name in FAMILY_NAMES if name in tables]
+    begin(sum(1 + (0 if quick else steps_of(table)) for table in in_order))
+    return Audit(
+        {
+            table.family: audit_table(table, quick=quick, seed=seed, advance=advance)
+            for table in in_order
+        },
+        quick,
+        seed,
+    )
+
+
+def audit_table(
+    table: Table,
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
+) -> FamilyAudit:
+    """Audit the questions of one family; arguments as for :func:`audit`."""
+    credits: dict[str, tuple[Array, Array]] = {}  # guess -> (rows, credit)
+    everything = np.arange(len(table))
+    for name, guess in GUESSES.items():
+        score = guess.score(table)
+        if score is not None:
+            credits[name] = everything, credit_of(score, table.right)
+    advance()
+    how, trained = "", 1.0
+    if not quick:
+        result = learn(table, seed, advance)
+        credits[LEARNED] = result.rows, result.credit
+        how, trained = result.how, result.trained
+    guesses = {
+        name: share_of(credit, table.episode[rows]) for name, (rows, credit) in credits.items()
+    }
+    blind = [name for name in guesses if _is_blind(name)]
+    best = max(blind, key=lambda name: guesses[name].accuracy)
+    rows, credit = credits[best]
+    return FamilyAudit(
+        family=table.family,
+        choices=table.choices,
+        laws=tuple(sorted(set(table.law.tolist()))),
+        shown=float(table.shown.mean()),
+        guesses=guesses,
+        best=best,
+        by_task=dict(_parts(credit, table.task[rows], table.episode[rows])),
+        by_distance=dict(_distances(table, rows, credit)),
+        how=how,
+        trained=trained,
+    )
+
+
+def _is_blind(name: str) -> bool:
+    return name == LEARNED or GUESSES[name].blind
+
+
+def _rows(dataset: Dataset, families: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for split in dataset.manifest["splits"]:
+        for row in dataset.rows(split, COLUMNS):
+            if row["family"] in families:
+                yield split, row
+
+
+def _parts(credit: Array, part: Array, episode: Array) -> Iterator[tuple[str, Share]]:
+    for name in sorted(set(part)):
+        here = part == name
+        yield str(name), share_of(credit[here], episode[here])
+
+
+def _distances(table: Table, rows: Array, credit: Array) -> Iterator[tuple[str, Share]]:
+    if table.family == "current_state":
+        return  # its answer is where the gripper is
+    distance = table.displacement[rows]
+    for low, high in BUCKETS:
+        here = (distance >= low) & (distance < high)
+        if here.any():
+            name = f"{low:g} to {high:g} m" if high < float("inf") else f"{low:g} m and more"
+            yield name, share_of(credit[here], table.episode[rows][here])

@@ -1,0 +1,169 @@
+"""The front matter of a card: what the Hub and ``datasets`` read. Computed, never typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from robotmcqa.pools import SPLITS
+from robotmcqa.shards import card_features
+from robotmcqa.spec import document_digest
+
+__all__ = ["RLBENCH_LICENCE", "front_matter", "front_matter_of", "front_matter_problems", "licence"]
+
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
+
+_LICENCES = (
+    *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "CC0-1.0", "ODbL", "PDDL"),
+    *("CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0"),
+)
+"""SPDX identifiers that the Hub knows by the same name in lower case."""
+
+RLBENCH_LICENCE = "RLBench: for non-commercial research only"
+"""What the RLBench sources say of their demonstrations."""
+
+_NAMED: Mapping[str, Mapping[str, str]] = {
+    RLBENCH_LICENCE: {
+        "license_name": "rlbench",
+        "license_link": "https://github.com/stepjam/RLBench/blob/master/LICENSE",
+    }
+}
+
+Entry = tuple[str, str, Mapping[str, Any], Mapping[str, Any]]
+"""Of one config: name, prefix of its paths, manifest, provenance."""
+
+
+def licence(text: str, scheme: str) -> dict[str, str]:
+    """A source's licence as the Hub asks for it: an identifier it knows, or a name for another.
+
+    Nothing but the source decides it: no option relabels demonstrations.
+    """
+    if text in _LICENCES:
+        return {"license": text.lower()}
+    return {
+        "license": "other",
+        **_NAMED.get(text, {"license_name": f"{scheme}-demonstrations"}),
+    }
+
+
+def front_matter(entries: Iterable[Entry], title: str) -> dict[str, Any]:
+    """The front matter of a card about one data set, or several as configs."""
+    entries = list(entries)
+    manifests = [manifest for _, _, manifest, _ in entries]
+    rows = sum(split["rows"] for manifest in manifests for split in manifest["splits"].values())
+    asked = {manifest["spec"]["format"] for manifest in manifests}
+    seen = any(manifest["spec"]["cameras"] for manifest in manifests)
+    configs = [_config(*entry) for entry in entries]
+    infos = [_info(*entry) for entry in entries]
+    if len(entries) > 1:
+        names = [name for name, *_ in entries]
+        # Whoever names no config gets the questions as the paper asks them.
+        configs[names.index("paper") if "paper" in names else 0]["default"] = True
+    return {
+        "pretty_name": title,
+        **_common_licence(provenance["source"] for *_, provenance in entries),
+        "language": ["en"],
+        "task_categories": [
+            "visual-question-answering" if seen else "question-answering",
+            *(["multiple-choice"] if "choice" in asked else []),
+            "robotics",
+        ],
+        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>10M")],
+        "tags": ["robotmcqa", "robotics", "embodied-reasoning", "benchmark"],
+        "configs": configs,
+        "dataset_info": infos[0] if len(infos) == 1 else infos,
+    }
+
+
+def _common_licence(sources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    found = [licence(source["licence"], source["scheme"]) for source in sources]
+    if all(one == found[0] for one in found):
+        return found[0]
+    return {"license": "other", "license_name": "of-each-config"}
+
+
+def _config(
+    name: str, prefix: str, manifest: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "config_name": name,
+        # datasets keys its cache by this block, not by the files: without a digest of
+        # them it would go on serving what lay here before.
+        "description": f"content {_content(manifest)}",
+        "data_files": [
+            {"split": split, "path": f"{prefix}data/{split}-*.parquet"}
+            for split in _splits(manifest)
+        ],
+    }
+
+
+def _info(
+    name: str, prefix: str, manifest: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    shards = [file for file in manifest["files"] if "split" in file]
+    sizes = {
+        split: sum(file["bytes"] for file in shards if file["split"] == split)
+        for split in _splits(manifest)
+    }
+    return {
+        "config_name": name,
+        "features": card_features(),
+        "splits": [
+            {
+                "name": split,
+                "num_bytes": size,
+                "num_examples": manifest["splits"][split]["rows"],
+            }
+            for split, size in sizes.items()
+        ],
+        "download_size": sum(sizes.values()),
+        "dataset_size": sum(sizes.values()),
+    }
+
+
+def _splits(manifest: Mapping[str, Any]) -> list[str]:
+    return [split for split in SPLITS if split in manifest["splits"]]
+
+
+def _content(manifest: Mapping[str, Any]) -> str:
+    return document_digest([file["sha256"] for file in manifest["files"] if "split" in file])
+
+
+def front_matter_of(card: str) -> dict[str, Any] | None:
+    """The front matter that a card has; None where there is none that can be read."""
+    parts = card.replace("\r\n", "\n").split("---\n", 2)
+    if len(parts) < 3 or parts[0]:
+        return None
+    try:
+        found = yaml.safe_load(parts[1])
+    except yaml.YAMLError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+_BINDING = ("license", "license_name", "license_link", "configs", "dataset_info")
+"""Fields that follow from the data. The others (tags, names) anybody may reword."""
+
+
+def front_matter_problems(card: str, entries: Iterable[Entry]) -> Iterable[str]:
+    """Where a card's front matter says something else than the data."""
+    found = front_matter_of(card)
+    if found is None:
+        yield "no front matter that can be read"
+        return
+    right = front_matter(entries, "")
+    for field in _BINDING:
+        if found.get(field) != right.get(field):
+            if field.startswith("license"):
+                said, due = found.get(field), right.get(field)
+                yield f"{field}: {said!r}, but the demonstrations' licence makes it {due!r}"
+            else:
+                yield f"{field} does not fit the data files: a reader would get an error"

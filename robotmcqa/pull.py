@@ -1,0 +1,100 @@
+"""Released data sets, fetched: at a version, or not at all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robotmcqa.errors import HubError, UsageError
+from robotmcqa.remote import Remote, State
+from robotmcqa.versions import Version
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+__all__ = ["fetch", "is_address", "load"]
+
+_ADDRESS = re.compile(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^@]+))?/?")
+
+
+def load(repo: str, version: str | None = None, config: str | None = None) -> DatasetDict:
+    """A released data set, its pictures decoded as they are asked for.
+
+    ``datasets.load_dataset(repo, revision=version)`` gives the same; this names the versions there
+    are when there is no such one.
+
+    Args:
+        repo: ``org/name`` on the Hub.
+        version: ``vX.Y.Z``; by default the latest.
+        config: of a repository with several, e.g. ``"grounded"``.
+
+    Raises:
+        UsageError: there is no such version.
+        HubError: the Hub refuses, fails, or cannot be reached.
+    """
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    remote = Remote(repo)
+    pinned = version or str(_latest(remote))
+    Version.parse(pinned)
+    try:
+        loaded: DatasetDict = load_dataset(repo, config, revision=pinned)
+    except DatasetNotFoundError:
+        _refuse_unknown(remote, pinned)
+        raise
+    return loaded
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` names a data set on the Hub (``hf://org/name@v1.2.0``), not a folder."""
+    return text.startswith("hf://")
+
+
+def fetch(address: str) -> Path:
+    """The folder that ``hf://org/name@v1.2.0`` is fetched into (the Hub's own cache).
+
+    Without a version it is the latest; any other revision (a branch, a commit) may stand there.
+
+    Raises:
+        UsageError: the address is malformed, or there is no such version.
+        HubError: the Hub refuses, fails, or cannot be reached.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise UsageError(f"{address} is no address", "one looks like hf://org/name@v1.2.0")
+    remote = Remote(match["repo"])
+    revision = match["revision"] or str(_latest(remote))
+    found = remote.download(revision)
+    if found is None:
+        _refuse_unknown(remote, revision)
+        raise HubError(f"{remote.repo} has no revision {revision}", "name a tag or a commit")
+    return found
+
+
+def _latest(remote: Remote) -> Version:
+    state = _state(remote)
+    if state.latest is None:
+        raise UsageError(
+            f"{remote.repo} has no release", "name a revision, or release it: robotmcqa push"
+        )
+    return state.latest
+
+
+def _refuse_unknown(remote: Remote, revision: str) -> None:
+    """Say which versions there are, where ``revision`` is none of them."""
+    state = _state(remote)
+    if revision not in state.tags:
+        known = ", ".join(map(str, state.versions)) or "none"
+        raise UsageError(f"{remote.repo} has no {revision}", f"its versions are: {known}")
+
+
+def _state(remote: Remote) -> State:
+    state = remote.state()
+    if state is None:
+        raise HubError(
+            f"there is no data set {remote.repo} on the Hub, or your token may not see it",
+            "check the name (org/name), and that you are logged in as somebody who may see it",
+        )
+    return state
