@@ -316,7 +316,7 @@ def _differs(law: Mapping[str, str], laws: Sequence[Mapping[str, str]]) -> bool:
 
 
 def _laws(manifest: Mapping[str, Any]) -> str:
-    from robotmcqa.card import laws_in_words
+    from robotmcqa.card.render import laws_in_words
 
     return "; ".join(
         f"{family} {law} ({where})" for (family, law), where in laws_in_words(manifest).items()

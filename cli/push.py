@@ -12,7 +12,7 @@ import typer
 from .extract import DEFAULT_OUT
 
 if TYPE_CHECKING:
-    from robotmcqa.hub import Pushed
+    from robotmcqa.hub.publish import Pushed
 
 
 def push(
@@ -51,7 +51,7 @@ def push(
       robotmcqa push my-dataset --repo org/name --version v2.0.0 --message "Twice the tasks."
     """
     from robotmcqa.collection import parts_of
-    from robotmcqa.hub import push as run
+    from robotmcqa.hub.publish import push as run
 
     from . import output
     from .progress import Bars

@@ -29,7 +29,7 @@ def validate(
       robotmcqa validate hf://org/name@v1.2.0
     """
     from robotmcqa.collection import parts_of
-    from robotmcqa.pull import fetch, is_address
+    from robotmcqa.hub.pull import fetch, is_address
     from robotmcqa.validation import validate as run
 
     from . import output

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from robotmcqa.demo import Demo
     from robotmcqa.errors import RobotMCQAError
     from robotmcqa.extraction import Summary, extract
-    from robotmcqa.hub import Pushed, push
+    from robotmcqa.hub.publish import Pushed, push
+    from robotmcqa.hub.pull import load
     from robotmcqa.keyframes import find_keyframes
-    from robotmcqa.pull import load
     from robotmcqa.scene import SceneMetadata, load_scene, scene_preset
     from robotmcqa.sources import DemoRef, DemoSource, Selection, open_source
     from robotmcqa.spec import Spec, preset
@@ -28,7 +28,7 @@ _HOMES = {
     "Demo": "demo",
     "DemoRef": "sources",
     "DemoSource": "sources",
-    "Pushed": "hub",
+    "Pushed": "hub.publish",
     "Report": "validation",
     "RobotMCQAError": "errors",
     "SceneMetadata": "scene",
@@ -37,11 +37,11 @@ _HOMES = {
     "Summary": "extraction",
     "extract": "extraction",
     "find_keyframes": "keyframes",
-    "load": "pull",
+    "load": "hub.pull",
     "load_scene": "scene",
     "open_source": "sources",
     "preset": "spec",
-    "push": "hub",
+    "push": "hub.publish",
     "scene_preset": "scene",
     "validate": "validation",
 }

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from robotmcqa.card.front_matter import Entry
 from robotmcqa.dataset import Dataset
-from robotmcqa.front_matter import Entry
 from robotmcqa.workplace import MANIFEST
 
 __all__ = ["Part", "entries_of", "manifests_in", "parts_of"]

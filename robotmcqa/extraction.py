@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robotmcqa import __version__
+from robotmcqa.card.presentation import older_blocks, present
 from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, note
@@ -38,7 +39,6 @@ from robotmcqa.pools import (
     plan_task,
     wants_references,
 )
-from robotmcqa.presentation import older_blocks, present
 from robotmcqa.provenance import provenance, selection_document
 from robotmcqa.references import References, read_references
 from robotmcqa.schema import schema_text

@@ -16,13 +16,13 @@ from typing import Any
 
 from PIL import Image
 
+from robotmcqa.card.front_matter import front_matter_problems
 from robotmcqa.collection import Part, entries_of, parts_of
 from robotmcqa.coordinates import coordinate_text, distance_squared, to_millimetres
 from robotmcqa.dataset import Dataset
 from robotmcqa.episode import Moment
 from robotmcqa.exchange_check import ExchangeCheck
 from robotmcqa.files import sha256_of
-from robotmcqa.front_matter import front_matter_problems
 from robotmcqa.motion import all_labels, motion_label, neighbours
 from robotmcqa.questions import FAMILIES
 from robotmcqa.questions.prompts import LETTERS

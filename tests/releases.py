@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from robotmcqa.blocks import filled
+from robotmcqa.card.blocks import filled
+from robotmcqa.card.presentation import older_blocks, present
 from robotmcqa.dataset import Dataset
 from robotmcqa.files import json_text, write_text
 from robotmcqa.item import Item
-from robotmcqa.presentation import older_blocks, present
 from robotmcqa.shards import ShardWriter, read_rows
 from robotmcqa.stages import file_entry
 from tests.conftest import SCRIPT, Row, Run

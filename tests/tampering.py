@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from robotmcqa.front_matter import front_matter
+from robotmcqa.card.front_matter import front_matter
 from tests.conftest import Row
 
 Change = Callable[[list[Row]], None]

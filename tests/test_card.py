@@ -16,12 +16,12 @@ from datasets import Features
 from huggingface_hub import DatasetCard
 
 from robotmcqa import Spec, extract, open_source, validate
-from robotmcqa.blocks import blocks
-from robotmcqa.card import CANARY
-from robotmcqa.facts import Facts
-from robotmcqa.front_matter import RLBENCH_LICENCE, front_matter_of, licence
-from robotmcqa.plots import plots
-from robotmcqa.presentation import write_collection_card
+from robotmcqa.card.blocks import blocks
+from robotmcqa.card.facts import Facts
+from robotmcqa.card.front_matter import RLBENCH_LICENCE, front_matter_of, licence
+from robotmcqa.card.plots import plots
+from robotmcqa.card.presentation import write_collection_card
+from robotmcqa.card.render import CANARY
 from robotmcqa.scene import scene_preset
 from robotmcqa.shards import SCHEMA, card_features
 from robotmcqa.sources import Selection

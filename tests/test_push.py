@@ -450,7 +450,7 @@ def test_several_data_sets_are_configs_of_one_repository(
     anna: Client, dataset: Path, tmp_path: Path
 ) -> None:
     """As ``paper`` and ``grounded`` of one release; each part is a data set of its own."""
-    from robotmcqa.presentation import write_collection_card
+    from robotmcqa.card.presentation import write_collection_card
 
     both = tmp_path / "both"
     for name in ("paper", "grounded"):

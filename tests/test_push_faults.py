@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from robotmcqa.changelog import newest
-from robotmcqa.patience import ATTEMPTS
-from robotmcqa.versions import versions_among
+from robotmcqa.hub.changelog import newest
+from robotmcqa.hub.patience import ATTEMPTS
+from robotmcqa.hub.versions import versions_among
 from tests.hub_server.faults import Fault
 from tests.hub_server.fixture import Hub, test_hub
 from tests.releases import REPO, Client, anna, kill, reworded, served, simulated, written

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robotmcqa.blocks import block, blocks, filled, kept, merged, without_release
-from robotmcqa.changelog import entry, newest, with_entry
+from robotmcqa.card.blocks import block, blocks, filled, kept, merged, without_release
 from robotmcqa.errors import DataError, UsageError
-from robotmcqa.versions import FIRST, Change, Version, changed, next_version, versions_among
+from robotmcqa.hub.changelog import entry, newest, with_entry
+from robotmcqa.hub.versions import FIRST, Change, Version, changed, next_version, versions_among
 
 numbers = st.integers(0, 10**6)
 versions = st.builds(Version, numbers, numbers, numbers)

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from robotmcqa import __version__
-from robotmcqa.blocks import blocks, filled, kept, merged, without_release
-from robotmcqa.card import release_texts
-from robotmcqa.changelog import entry, with_entry
+from robotmcqa.card.blocks import blocks, filled, kept, merged, without_release
+from robotmcqa.card.render import release_texts
 from robotmcqa.collection import Part, manifests_in, parts_of
 from robotmcqa.errors import DatasetError, UsageError
-from robotmcqa.remote import LocalFile, Remote, RemoteFile, State
+from robotmcqa.hub.changelog import entry, with_entry
+from robotmcqa.hub.remote import LocalFile, Remote, RemoteFile, State
+from robotmcqa.hub.versions import Change, Version, changed, next_version
 from robotmcqa.validation import validate
-from robotmcqa.versions import Change, Version, changed, next_version
 from robotmcqa.workplace import CARD, MANIFEST
 
 __all__ = [

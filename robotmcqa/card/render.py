@@ -1,7 +1,7 @@
 """The data set card: ``README.md``, computed from the manifest, the provenance and the rows.
 
 People write between ``<!-- yours: begin NAME -->`` and ``<!-- end -->``; a new rendering keeps
-that. Blocks marked ``release`` are filled in by a push (:mod:`robotmcqa.blocks`).
+that. Blocks marked ``release`` are filled in by a push (:mod:`robotmcqa.card.blocks`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined, Template
 
-from robotmcqa.blocks import block, kept
-from robotmcqa.facts import Facts
-from robotmcqa.front_matter import Entry, front_matter, licence
+from robotmcqa.card.blocks import block, kept
+from robotmcqa.card.facts import Facts
+from robotmcqa.card.front_matter import Entry, front_matter, licence
 from robotmcqa.pools import SPLITS
 
 __all__ = [

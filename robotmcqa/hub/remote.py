@@ -24,8 +24,8 @@ from huggingface_hub.hf_api import RepoFile
 
 from robotmcqa import __version__
 from robotmcqa.errors import DataError, HubError, UsageError
-from robotmcqa.patience import explained, patiently, status_of
-from robotmcqa.versions import Version, versions_among
+from robotmcqa.hub.patience import explained, patiently, status_of
+from robotmcqa.hub.versions import Version, versions_among
 
 __all__ = ["LocalFile", "Moved", "Remote", "RemoteFile", "State", "TagTaken"]
 

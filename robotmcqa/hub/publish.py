@@ -14,11 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from robotmcqa.changelog import newest
 from robotmcqa.errors import HubError, UsageError
-from robotmcqa.release import CHANGELOG, Checked, Plan, checked, plan_release, state_of, version_in
-from robotmcqa.remote import Moved, Remote, State, TagTaken
-from robotmcqa.versions import Version
+from robotmcqa.hub.changelog import newest
+from robotmcqa.hub.release import (
+    CHANGELOG,
+    Checked,
+    Plan,
+    checked,
+    plan_release,
+    state_of,
+    version_in,
+)
+from robotmcqa.hub.remote import Moved, Remote, State, TagTaken
+from robotmcqa.hub.versions import Version
 
 __all__ = ["Pushed", "push"]
 

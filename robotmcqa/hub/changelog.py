@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from robotmcqa.versions import Version
+from robotmcqa.hub.versions import Version
 
 __all__ = ["HEAD", "entry", "newest", "with_entry"]
 

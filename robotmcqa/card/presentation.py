@@ -9,12 +9,12 @@ from typing import Any
 import yaml
 
 from robotmcqa.audit import COLUMNS, audit_tables, tables_of
-from robotmcqa.blocks import blocks
-from robotmcqa.card import CANARY, Example, Presentation, render_card, render_collection
+from robotmcqa.card.blocks import blocks
+from robotmcqa.card.facts import FACT_COLUMNS, Facts
+from robotmcqa.card.plots import plots
+from robotmcqa.card.render import CANARY, Example, Presentation, render_card, render_collection
 from robotmcqa.collection import entries_of, parts_of
-from robotmcqa.facts import FACT_COLUMNS, Facts
 from robotmcqa.files import write_bytes, write_text
-from robotmcqa.plots import plots
 from robotmcqa.pools import SPLITS
 from robotmcqa.scene import SceneMetadata
 from robotmcqa.shards import find_rows, read_rows

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robotmcqa.errors import HubError, UsageError
-from robotmcqa.remote import Remote, State
-from robotmcqa.versions import Version
+from robotmcqa.hub.remote import Remote, State
+from robotmcqa.hub.versions import Version
 
 if TYPE_CHECKING:
     from datasets import DatasetDict

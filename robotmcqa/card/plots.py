@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from robotmcqa.facts import CELL, Facts
+from robotmcqa.card.facts import CELL, Facts
 from robotmcqa.scene import ValidBox
 
 __all__ = ["Plot", "plots"]
