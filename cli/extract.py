@@ -102,6 +102,13 @@ def extract(
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Of all draws, those of a simulator too.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the data set.")] = DEFAULT_OUT,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Write to OUT/NAME, a config of several that are pushed as one.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: by cores and work]")
     ] = None,
@@ -126,7 +133,11 @@ def extract(
       robotmcqa extract --source rlbench:/data/demos
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
+      robotmcqa extract --preset paper --config paper --out both
+      robotmcqa extract --preset grounded --config grounded --out both
     """
+    from robotmcqa.card.presentation import present_collection
+    from robotmcqa.collection import place_of
     from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
     from robotmcqa.sources import SourceOptions
@@ -157,6 +168,7 @@ def extract(
     }
     given = {name: value for name, value in overrides.items() if value is not None}
     spec: Spec = spec_of(preset, **given)
+    place = place_of(out, config)
     with Bars() as bars:
         try:
             summary = run(
@@ -164,7 +176,7 @@ def extract(
                     source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras)
                 ),
                 spec,
-                out,
+                place,
                 selection(task or [], variation, episodes),
                 workers=workers,
                 resume=resume,
@@ -179,7 +191,9 @@ def extract(
         except KeyboardInterrupt:
             output.interrupted("the same command with --resume goes on from here")
             raise
-    _report(summary, json)
+    if config:
+        present_collection(out)
+    _report(summary, json, out)
 
 
 def _scene(metadata: Path | None) -> object:
@@ -210,7 +224,7 @@ def _templates(pairs: list[str]) -> dict[str, str]:
     return templates
 
 
-def _report(summary: Summary, as_json: bool) -> None:
+def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
     from robotmcqa.pools import SPLITS
 
     from . import output
@@ -275,8 +289,15 @@ def _report(summary: Summary, as_json: bool) -> None:
         output.hint(f"{summary.out} was already complete.")
     else:
         output.hint(f"Wrote {summary.out} in {summary.seconds:.1f} s.")
-    place = "" if summary.out == DEFAULT_OUT else f" {shlex.quote(str(summary.out))}"
-    output.hint(f"Next:\n  robotmcqa validate{place}\n  robotmcqa show{place}")
+    output.hint(
+        f"Next:\n  robotmcqa validate{_named(summary.out)}\n  robotmcqa show{_named(summary.out)}\n"
+        f"  robotmcqa push{_named(pushed)} --repo org/name"
+    )
+
+
+def _named(folder: Path) -> str:
+    """The folder as an argument, where it has to be named."""
+    return "" if folder == DEFAULT_OUT else f" {shlex.quote(str(folder))}"
 
 
 def _audited(summary: Summary) -> Audit | None:

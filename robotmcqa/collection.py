@@ -13,9 +13,10 @@ from pathlib import Path
 
 from robotmcqa.card.front_matter import Entry
 from robotmcqa.dataset import Dataset
-from robotmcqa.workplace import MANIFEST
+from robotmcqa.errors import UsageError
+from robotmcqa.workplace import MANIFEST, WORK
 
-__all__ = ["Part", "entries_of", "manifests_in", "parts_of"]
+__all__ = ["Part", "entries_of", "manifests_in", "parts_of", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,63 @@ class Part:
         return sum(split["rows"] for split in self.dataset.manifest["splits"].values())
 
 
-def parts_of(path: Path) -> tuple[Part, ...]:
+def parts_of(path: Path, *, finished: bool = False) -> tuple[Part, ...]:
     """The data set in a folder, or those in its subfolders by name.
+
+    Args:
+        path: the folder.
+        finished: leave out subfolders whose first extraction is still under way.
 
     Raises:
         DatasetError: there is none, or one is unfinished or damaged.
     """
-    inner = sorted(path.glob(f"*/{MANIFEST}")) if not (path / MANIFEST).exists() else []
-    if not inner:
-        return (Part("default", "", Dataset.open(path)),)
-    folders = [manifest.parents[1] for manifest in inner]
+    folders = [] if _is_begun(path) else sorted(filter(_is_begun, path.glob("*/")))
+    if finished:
+        folders = [folder for folder in folders if (folder / MANIFEST).exists()]
+    if not folders:
+        return (Part(_ONLY, "", Dataset.open(path)),)
     return tuple(Part(one.name, f"{one.name}/", Dataset.open(one)) for one in folders)
+
+
+def place_of(out: Path, config: str | None) -> Path:
+    """The folder that a data set is to be written into.
+
+    Args:
+        out: the folder of a data set, or of a collection.
+        config: the data set's name in the collection; None where ``out`` is to be a data set.
+
+    Raises:
+        UsageError: a folder or a config cannot have that name, or ``out`` is the other kind.
+    """
+    if config is None:
+        if not _is_begun(out) and any(map(_is_begun, out.glob("*/"))):
+            raise UsageError(
+                f"{out} holds data sets in its subfolders",
+                "--config NAME adds or replaces one of them; --out DIR writes elsewhere",
+            )
+        return out
+    if not _NAME.fullmatch(config) or config in _TAKEN:
+        raise UsageError(
+            f"--config {config}",
+            "a config's name is of letters, digits, - and _, and none of "
+            + ", ".join(sorted(_TAKEN)),
+        )
+    if _is_begun(out):
+        raise UsageError(
+            f"{out} is a data set, and cannot hold another as its config",
+            "--out takes a new folder, or one that earlier runs with --config made",
+        )
+    return out / config
+
+
+_ONLY = "default"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_TAKEN = {_ONLY, "assets", "data", "meta"}
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether a data set lies here, whole or unfinished."""
+    return (path / MANIFEST).exists() or (path / WORK).exists()
 
 
 def entries_of(parts: Iterable[Part]) -> list[Entry]:
@@ -64,4 +111,4 @@ _MANIFEST = re.compile(rf"(?:(?P<config>[^/]+)/)?{re.escape(MANIFEST)}")
 def manifests_in(paths: Iterable[str]) -> dict[str, str]:
     """Config -> path of its manifest, among the paths of a repository."""
     found = map(_MANIFEST.fullmatch, paths)
-    return {match["config"] or "default": match[0] for match in found if match}
+    return {match["config"] or _ONLY: match[0] for match in found if match}

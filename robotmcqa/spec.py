@@ -19,7 +19,7 @@ from robotmcqa.scene import SceneMetadata, scene_preset
 
 __all__ = ["PRESETS", "SPEC_VERSION", "Spec", "document_digest", "preset"]
 
-SPEC_VERSION = "1"
+SPEC_VERSION = "2"
 """Changes when the same arguments would give other questions."""
 
 FAMILY_NAMES = ("waypoint", "current_state", "motion")

@@ -20,7 +20,7 @@ from robotmcqa.card.blocks import blocks
 from robotmcqa.card.facts import Facts
 from robotmcqa.card.front_matter import RLBENCH_LICENCE, front_matter_of, licence
 from robotmcqa.card.plots import plots
-from robotmcqa.card.presentation import write_collection_card
+from robotmcqa.card.presentation import present_collection
 from robotmcqa.card.render import CANARY
 from robotmcqa.scene import scene_preset
 from robotmcqa.shards import SCHEMA, card_features
@@ -297,7 +297,7 @@ def test_the_card_of_several_data_sets(demos: Path, dataset: Path, tmp_path: Pat
     selection = Selection(tasks=("reach_target",))
     spec = Spec(cameras=(), state="withheld")
     extract(open_source(f"rlbench:{demos}"), spec, both / "grounded", selection)
-    write_collection_card(both)
+    present_collection(both)
     card = both / "README.md"
     matter = front(both)
     names = {config["config_name"]: config for config in matter["configs"]}
@@ -311,7 +311,7 @@ def test_the_card_of_several_data_sets(demos: Path, dataset: Path, tmp_path: Pat
     DatasetCard.load(card)
     assert validate(both).ok
     written(card, "about", "Ours.")
-    write_collection_card(both)
+    present_collection(both)
     assert blocks(card.read_text("utf-8"), "yours")["about"] == "Ours."
     (both / "grounded/eval.yaml").write_text("other")
     assert [one.where for one in validate(both).problems] == ["grounded/eval.yaml"]

@@ -450,13 +450,13 @@ def test_several_data_sets_are_configs_of_one_repository(
     anna: Client, dataset: Path, tmp_path: Path
 ) -> None:
     """As ``paper`` and ``grounded`` of one release; each part is a data set of its own."""
-    from robotmcqa.card.presentation import write_collection_card
+    from robotmcqa.card.presentation import present_collection
 
     both = tmp_path / "both"
     for name in ("paper", "grounded"):
         shutil.copytree(dataset, both / name)
     rewritten(both / "grounded", lambda number, row: row.update(question=row["question"] + "\n"))
-    write_collection_card(both)
+    present_collection(both)
     report = anna.json("validate", both)
     assert report["rows"] == 2 * len(rows_of(dataset))
     done = anna.json("push", both, "--repo", REPO)
@@ -471,7 +471,7 @@ def test_several_data_sets_are_configs_of_one_repository(
     assert grounded == [f"{question}\n" for question in paper]
     assert anna.run("validate", f"hf://{REPO}@v1.0.0").returncode == 0
     shutil.rmtree(both / "grounded")
-    write_collection_card(both)
+    present_collection(both)
     done = anna.json("push", both, "--repo", REPO)
     assert done["version"] == "v1.1.0"
     assert "grounded/data/train-00000.parquet" in done["removed"]

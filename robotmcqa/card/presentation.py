@@ -24,7 +24,7 @@ __all__ = [
     "ASSETS",
     "older_blocks",
     "present",
-    "write_collection_card",
+    "present_collection",
 ]
 
 ASSETS = "assets"
@@ -76,7 +76,7 @@ def present(
         (plot.caption, write(f"{ASSETS}/{plot.name}.svg", plot.svg.encode()))
         for plot in plots(facts, scene.valid_box, spec["choices"])
     ]
-    evaluation = _evaluation(manifest)
+    evaluation = _evaluation({"": manifest})
     if evaluation:
         write(EVAL, evaluation.encode())
     shown = Presentation(facts, examples, drawn, _audited(manifest, shards, scene))
@@ -115,9 +115,18 @@ def _plain(name: str) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
 
 
-def _evaluation(manifest: Mapping[str, Any]) -> str | None:
-    """The Hub's benchmark convention; None where there is no letter to be scored, or no test."""
-    if manifest["spec"]["format"] != "choice" or "test" not in manifest["splits"]:
+def _evaluation(manifests: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The Hub's benchmark convention; None where there is no letter to be scored, or no test.
+
+    Args:
+        manifests: config -> manifest; "" where there is but one.
+    """
+    scored = [
+        config
+        for config, manifest in manifests.items()
+        if manifest["spec"]["format"] == "choice" and SPLITS[-1] in manifest["splits"]
+    ]
+    if not scored:
         return None
     document = {
         "name": "Robot MCQA",
@@ -126,8 +135,8 @@ def _evaluation(manifest: Mapping[str, Any]) -> str | None:
         "evaluation_framework": "inspect-ai",
         "tasks": [
             {
-                "id": "robotmcqa",
-                "config": "default",
+                "id": f"robotmcqa-{config}" if config else "robotmcqa",
+                "config": config or "default",
                 "split": SPLITS[-1],
                 "field_spec": {"input": "question", "input_image": "images", "target": "answer"},
                 "solvers": [{"name": "generate"}],
@@ -138,6 +147,7 @@ def _evaluation(manifest: Mapping[str, Any]) -> str | None:
                     }
                 ],
             }
+            for config in scored
         ],
     }
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
@@ -149,12 +159,17 @@ def older_blocks(card: Path) -> dict[str, str]:
     return blocks(card.read_text("utf-8"), "yours") if card.is_file() else {}
 
 
-def write_collection_card(folder: Path) -> None:
-    """Write the common card of several data sets in subfolders of ``folder``.
+def present_collection(folder: Path) -> None:
+    """Write the common card and eval.yaml of the data sets in subfolders of ``folder``.
 
     Raises:
         DatasetError: there is none, or one is damaged.
     """
+    parts = parts_of(folder, finished=True)
     card = folder / CARD
-    text = render_collection(entries_of(parts_of(folder)), older_blocks(card))
-    write_text(card, text)
+    write_text(card, render_collection(entries_of(parts), older_blocks(card)))
+    evaluation = _evaluation({part.config: part.dataset.manifest for part in parts})
+    if evaluation:
+        write_text(folder / EVAL, evaluation)
+    else:
+        (folder / EVAL).unlink(missing_ok=True)

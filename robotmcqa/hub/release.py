@@ -19,7 +19,7 @@ from robotmcqa.hub.changelog import entry, with_entry
 from robotmcqa.hub.remote import LocalFile, Remote, RemoteFile, State
 from robotmcqa.hub.versions import Change, Version, changed, next_version
 from robotmcqa.validation import validate
-from robotmcqa.workplace import CARD, MANIFEST
+from robotmcqa.workplace import CARD, EVAL, MANIFEST
 
 __all__ = [
     "CHANGELOG",
@@ -83,6 +83,8 @@ def checked(path: Path, advance: Callable[[int], None] = lambda rows: None) -> C
             f"robotmcqa validate {path} names everything; extract it again",
         )
     files = [file for part in parts for file in _files(part)]
+    if parts[0].prefix and (path / EVAL).is_file():  # of a collection, and in no manifest
+        files.append(_text(EVAL, (path / EVAL).read_text("utf-8")))
     card = (path / CARD).read_text("utf-8")
     manifests = {part.config: part.dataset.manifest for part in parts}
     return Checked(manifests, {file.path: file for file in files}, card)
@@ -144,7 +146,7 @@ class Released:
     def owns(self, path: str) -> bool:
         """Whether a file belongs to the release, so that the next one may remove it."""
         top, slash, _ = path.partition("/")
-        return path == "eval.yaml" or (bool(slash) and (top in _FOLDERS or top in self.manifests))
+        return path == EVAL or (bool(slash) and (top in _FOLDERS or top in self.manifests))
 
     def refuse_foreign(self, repo: str) -> None:
         """Never write over what robotmcqa has not put there.
