@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+ARTIFACTS ?= hub-artifacts
 
-.PHONY: demo test test-slow bench pictures check clean
+.PHONY: demo test test-slow bench pictures hub-artifacts check clean
 
 # Simulated demos of reach_target, questions about them, a check, and a page to look at.
 demo: $(VENV)/ready
@@ -30,6 +31,17 @@ bench: $(VENV)/ready
 pictures: $(VENV)/ready
 	$(BIN)/python -m tests.task_pictures
 
+# What is pushed to the Hub, rebuilt byte for byte: docs/artifacts.md has the digests. The packages
+# whose versions decide the bytes are held where they were, in an environment of their own.
+PAPER := --source sim --episodes 50 --variation 0 --camera front --image-size 224 --stride 10 --test-fraction 0.2 \
+	$(addprefix --task ,pick_up_cup push_button put_rubbish_in_bin phone_on_base take_lid_off_saucepan)
+PINNED := .venv-artifacts
+hub-artifacts: $(PINNED)/ready
+	$(PINNED)/bin/robotmcqa extract $(PAPER) --preset paper --out $(ARTIFACTS)/robot-r1-mcqa --config paper --overwrite
+	$(PINNED)/bin/robotmcqa extract $(PAPER) --preset grounded --out $(ARTIFACTS)/robot-r1-mcqa --config grounded --overwrite
+	$(PINNED)/bin/robotmcqa validate $(ARTIFACTS)/robot-r1-mcqa
+	cd $(ARTIFACTS) && sha256sum */*/meta/manifest.json
+
 check: $(VENV)/ready
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
@@ -41,5 +53,10 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(PINNED)/ready: pyproject.toml docs/artifacts.txt
+	$(PYTHON) -m venv $(PINNED)
+	$(PINNED)/bin/python -m pip install --quiet --constraint docs/artifacts.txt --editable .
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(PINNED) $(DEMO) $(ARTIFACTS) build dist *.egg-info

@@ -28,6 +28,7 @@ def validate(
       robotmcqa validate my-dataset --json
       robotmcqa validate hf://org/name@v1.2.0
     """
+    from robotmcqa.card.front_matter import content_digest
     from robotmcqa.collection import parts_of
     from robotmcqa.hub.pull import fetch, is_address
     from robotmcqa.validation import validate as run
@@ -42,8 +43,9 @@ def validate(
     with Bars() as bars:
         bars.stage("Checking rows", sum(part.rows for part in parts_of(folder)), unit="rows")
         report = run(folder, bars.advance)
+    content = {part.config: content_digest(part.dataset.manifest) for part in parts_of(folder)}
     if json:
-        output.result(report.document())
+        output.result(report.document() | {"content": content})
     else:
         for problem in report.problems[: output.MOST_LINES]:
             typer.echo(f"{problem.where}: {problem.what}")
@@ -57,5 +59,7 @@ def validate(
             counts = report.statistics.letters[family]
             letters = "  ".join(f"{letter} {counts[letter]}" for letter in sorted(counts))
             typer.echo(f"Right letters, {family}: {letters}  (chi-square p = {p:.2g})")
+        for config, digest in content.items():
+            typer.echo(f"Content{f' of {config}' if len(content) > 1 else ''}: {digest}")
     if not report.ok:
         raise typer.Exit(3)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
+from robotmcqa import __version__
 from robotmcqa.sources import DemoSource, Selection, settings_of
 from robotmcqa.spec import FAMILY_NAMES, PRESETS, Spec
 
@@ -61,9 +62,11 @@ def _counted(episodes: Iterable[str]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _versions() -> tuple[tuple[str, str], ...]:
-    packages = ("robotmcqa", "numpy", "pyarrow")
+    python = ".".join(platform.python_version_tuple()[:2])  # patches of it change no byte
+    packages = ("numpy", "pyarrow")
     return (
-        ("python", platform.python_version()),
+        ("python", python),
+        ("robotmcqa", __version__),
         *((name, version(name)) for name in packages),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from tests.conftest import rows_of
+from tests.conftest import Run, rows_of
 from tests.extractions import manifest_of
 from tests.hub_server.fixture import Hub, test_hub
 from tests.releases import (
@@ -28,6 +29,8 @@ from tests.releases import (
 )
 
 __all__ = ["anna", "simulated", "test_hub"]
+
+ROOT = Path(__file__).parents[1]
 
 
 def by_lfs(client: Client) -> Client:
@@ -490,6 +493,31 @@ told = [
 ]
 print(json.dumps([list(one["train"]["question"]) for one in told]))
 """
+
+
+def test_the_readme_publishes_and_reads_back(
+    anna: Client, robotmcqa: Run, demos: Path, tmp_path: Path
+) -> None:
+    """Its blocks, word for word."""
+    source = ("--source", f"rlbench:{demos}", "--no-images")
+    for name in ("paper", "grounded"):
+        words = ("extract", *source, "--preset", name, "--config", name, "--out", tmp_path / "both")
+        done = robotmcqa(*words)
+        assert done.returncode == 0, done.stderr
+    text = (ROOT / "README.md").read_text("utf-8")
+    anna.hub.accounts.add_organisation("org", anna="write")
+    (command,) = re.findall("^robotmcqa (push --repo .*)$", text, re.M)
+    anna.json("push", tmp_path / "both", *command.split()[1:])
+    (reading,) = (
+        block
+        for block in re.findall("```python\n(.*?)```", text, re.S)
+        if "load(" in block and "org/" in block
+    )
+    done = anna.python(reading + "print(questions['train'].num_rows)")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) == len(rows_of(tmp_path / "both/paper", "train"))
+    (address,) = re.findall(r"validate (hf://\S+?)`", text)
+    assert anna.run("validate", address).returncode == 0
 
 
 def test_a_reworded_card_keeps_the_folder_pushable(anna: Client, copy: Path) -> None:

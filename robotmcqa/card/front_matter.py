@@ -11,7 +11,14 @@ from robotmcqa.pools import SPLITS
 from robotmcqa.shards import card_features
 from robotmcqa.spec import document_digest
 
-__all__ = ["RLBENCH_LICENCE", "front_matter", "front_matter_of", "front_matter_problems", "licence"]
+__all__ = [
+    "RLBENCH_LICENCE",
+    "content_digest",
+    "front_matter",
+    "front_matter_of",
+    "front_matter_problems",
+    "licence",
+]
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -97,7 +104,7 @@ def _config(
         "config_name": name,
         # datasets keys its cache by this block, not by the files: without a digest of
         # them it would go on serving what lay here before.
-        "description": f"content {_content(manifest)}",
+        "description": f"content {content_digest(manifest)}",
         "data_files": [
             {"split": split, "path": f"{prefix}data/{split}-*.parquet"}
             for split in _splits(manifest)
@@ -133,7 +140,8 @@ def _splits(manifest: Mapping[str, Any]) -> list[str]:
     return [split for split in SPLITS if split in manifest["splits"]]
 
 
-def _content(manifest: Mapping[str, Any]) -> str:
+def content_digest(manifest: Mapping[str, Any]) -> str:
+    """One number for all questions and pictures: a digest of the data files' SHA-256."""
     return document_digest([file["sha256"] for file in manifest["files"] if "split" in file])
 
 

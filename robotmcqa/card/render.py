@@ -193,21 +193,28 @@ def _quoted(text: str) -> str:
 
 
 def laws_in_words(manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """(family, law) -> "train", "test", "all", or "some tasks of ..."."""
+    """(family, law) -> "all tasks", "all tasks, train", "all tasks but ...", or the tasks."""
     tasks: defaultdict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     everything = set()
     for entry in manifest["laws"]:
         place = (entry["task"], entry["split"])
         tasks[entry["family"], entry["law"]].add(place)
         everything.add(place)
-    described = {}
-    for key, places in tasks.items():
-        splits = sorted({split for _, split in places})
-        whole = {place for place in everything if place[1] in splits}
-        if places == everything:
-            described[key] = "all tasks"
-        elif places == whole:
-            described[key] = f"all tasks, {' and '.join(splits)}"
-        else:
-            described[key] = ", ".join(f"{task} ({split})" for task, split in sorted(places))
-    return described
+    return {key: _places(places, everything) for key, places in tasks.items()}
+
+
+def _places(places: set[tuple[str, str]], everything: set[tuple[str, str]]) -> str:
+    """(task, split) pairs in words, the shorter way."""
+    if places == everything:
+        return "all tasks"
+    splits = sorted({split for _, split in places})
+    if places == {place for place in everything if place[1] in splits}:
+        return f"all tasks, {' and '.join(splits)}"
+    others = everything - places
+    if len(others) < len(places):
+        return f"all tasks but {_list(others)}"
+    return _list(places)
+
+
+def _list(places: set[tuple[str, str]]) -> str:
+    return ", ".join(f"{split} of {task}" for task, split in sorted(places))
