@@ -276,8 +276,8 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
             )
         for family, outside in manifest["outside_box"].items():
             output.hint(
-                f"note: {_count(outside, 'right option')} of {family} outside the valid box, "
-                "where no distractor is (--metadata names the box)"
+                f"note: outside the valid box, where no distractor is: "
+                f"{_count(outside, 'right option')} of {family} (--metadata names the box)"
             )
         typer.echo(f"Failed demos: {manifest['failures']}; questions not asked: {skipped}")
         for why, count in manifest["skipped"].items():
