@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -79,6 +80,7 @@ def _root(
 
 def main() -> None:
     """Entry point of the ``robotmcqa`` command."""
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         build_app(sys.argv[1:])()
     except BrokenPipeError:
@@ -87,6 +89,12 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         sys.exit(_exit_code(error))
+
+
+def _interrupted(signum: int, frame: object) -> None:
+    """The first Ctrl-C, and the last that is heard: another would only break the way out."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _exit_code(error: Exception) -> int:

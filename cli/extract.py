@@ -189,7 +189,7 @@ def extract(
                 output.result({"error": error.what, "failures": error.failures})
             raise
         except KeyboardInterrupt:
-            output.interrupted("the same command with --resume goes on from here")
+            output.hint("interrupted; the same command with --resume goes on from here")
             raise
     if config:
         present_collection(out)

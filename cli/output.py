@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
 
 MOST_LINES = 40
 """Lines of a list on the terminal; --json and meta/failures.jsonl hold all."""
-
-
-def interrupted(what_next: str) -> None:
-    """Say how to go on. Another Ctrl-C would only break the way out, so none is heard any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    hint(f"interrupted; {what_next}")
 
 
 def hint(text: str) -> None:

@@ -85,7 +85,7 @@ def record(
                 listener=bars,
             )
         except KeyboardInterrupt:
-            output.interrupted("the same command goes on from here")
+            output.hint("interrupted; the same command goes on from here")
             raise
     _report(made, json)
 

@@ -188,7 +188,7 @@ def test_rows_that_are_wrong(changes: dict[str, Any], which: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"version": "2"},
+        {"version": "0"},
         {"digest": "short"},
         {"format": "essay"},
         {"law": "random"},
