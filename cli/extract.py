@@ -306,7 +306,7 @@ def _audited(summary: Summary) -> Audit | None:
         return None
     from robotmcqa.audit import audit
 
-    return audit(summary.out, quick=True)
+    return summary.audit or audit(summary.out, quick=True)
 
 
 def _is_grounded(manifest: Mapping[str, Any]) -> bool:

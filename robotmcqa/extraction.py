@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robotmcqa import __version__
+from robotmcqa.audit import Audit
 from robotmcqa.card.presentation import older_blocks, present
 from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
@@ -81,6 +82,7 @@ class Summary:
         failures: the lines of its ``meta/failures.jsonl``.
         seconds: wall time of this run.
         already_complete: nothing had to be done.
+        audit: its quick form, where this run made the data set and there are letters to guess.
     """
 
     out: Path
@@ -88,6 +90,7 @@ class Summary:
     failures: Sequence[Failure]
     seconds: float
     already_complete: bool = False
+    audit: Audit | None = None
 
 
 def extract(
@@ -146,17 +149,18 @@ def extract(
         "demos": len(refs),
         "overwrite": overwrite,
     }
+    audit = None
     with open_workplace(out, plan, resume=resume, overwrite=overwrite) as place:
         if not place.complete:
             if not (place.publish / MANIFEST).exists():
                 run = _Run(source, spec, selection, place, workers, listener)
                 run.read(refs, max_failures)
                 run.write()
-                run.describe()
+                audit = run.describe()
             place.put_in_place()
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
     failures = read_jsonl(out / "meta/failures.jsonl")
-    return Summary(out, manifest, failures, time.monotonic() - began, place.complete)
+    return Summary(out, manifest, failures, time.monotonic() - began, place.complete, audit)
 
 
 class _Run:
@@ -304,7 +308,7 @@ class _Run:
                     },
                 )
 
-    def describe(self) -> None:
+    def describe(self) -> Audit | None:
         """Everything but the data: scene, schema, failures, provenance, card; last the manifest."""
         publish, meta = self.place.publish, self.place.publish / "meta"
         failures = in_order(self.failures)
@@ -326,8 +330,9 @@ class _Run:
         manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures, outside)
         yours = older_blocks(self.place.out / CARD)
         shown = present(publish, manifest, made, self.spec.scene, yours)
-        manifest["files"].extend(file_entry(publish / name, name) for name in shown)
+        manifest["files"].extend(file_entry(publish / name, name) for name in shown.paths)
         write_text(publish / MANIFEST, json_text(manifest))
+        return shown.audit
 
 
 def _episode_order(episode: Episode) -> tuple[str, int, str]:

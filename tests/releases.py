@@ -58,7 +58,7 @@ def presented(folder: Path) -> None:
     shown = present(
         folder, manifest, dataset.provenance, dataset.scene, older_blocks(folder / "README.md")
     )
-    manifest["files"] = data + [file_entry(folder / name, name) for name in shown]
+    manifest["files"] = data + [file_entry(folder / name, name) for name in shown.paths]
     write_text(folder / "meta/manifest.json", json_text(manifest))
 
 

@@ -188,7 +188,9 @@ def test_plots_are_whole_and_small(dataset: Path) -> None:
 
 def test_plots_tell_the_counts(dataset: Path) -> None:
     rows = rows_of(dataset)
-    facts = Facts.of([rows], ("waypoint", "current_state", "motion"))
+    facts = Facts()
+    for row in rows:
+        facts.add(row, showable=True)
     moments = {(row["episode"], row["frame"]) for row in rows}
     assert facts.states.total() == facts.targets.total() == len(moments)
     for task, counts in facts.keyframes.items():

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from robotmcqa.card.facts import CELL, Facts
 from robotmcqa.scene import ValidBox
@@ -156,13 +156,13 @@ def _view(
     }
 
 
+def _render(template: str, **values: Any) -> str:
+    return _template(template).render(**values) + "\n"
+
+
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _template(name: str) -> Template:
+    environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-
-
-def _render(template: str, **values: Any) -> str:
-    text = files("robotmcqa.cards").joinpath(template).read_text("utf-8")
-    return _environment().from_string(text).render(**values) + "\n"
+    return environment.from_string(files("robotmcqa.cards").joinpath(name).read_text("utf-8"))

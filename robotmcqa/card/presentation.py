@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from robotmcqa.audit import COLUMNS, audit_tables, tables_of
+from robotmcqa.audit import COLUMNS, Audit, audit_tables, tables_of
 from robotmcqa.card.blocks import blocks
 from robotmcqa.card.facts import FACT_COLUMNS, Facts
 from robotmcqa.card.plots import plots
@@ -22,6 +23,7 @@ from robotmcqa.workplace import CARD, EVAL
 
 __all__ = [
     "ASSETS",
+    "Presented",
     "older_blocks",
     "present",
     "present_collection",
@@ -30,13 +32,26 @@ __all__ = [
 ASSETS = "assets"
 
 
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What was written for readers.
+
+    Attributes:
+        paths: what belongs into the manifest: everything but the card.
+        audit: its quick form; None for open-ended questions.
+    """
+
+    paths: Sequence[str]
+    audit: Audit | None
+
+
 def present(
     folder: Path,
     manifest: Mapping[str, Any],
     provenance: Mapping[str, Any],
     scene: SceneMetadata,
     yours: Mapping[str, str] | None = None,
-) -> list[str]:
+) -> Presented:
     """Write card, pictures, plots and eval.yaml into a folder that has its rows already.
 
     Args:
@@ -44,9 +59,6 @@ def present(
         manifest: it lists the data files; what is written here is not in it yet.
         provenance, scene: of the data set.
         yours: what people have written in an older card.
-
-    Returns:
-        paths of what belongs into the manifest: everything written but the card.
     """
     shards = {
         split: [folder / file["path"] for file in manifest["files"] if file.get("split") == split]
@@ -54,7 +66,7 @@ def present(
         if split in manifest["splits"]
     }
     spec = manifest["spec"]
-    facts = Facts.of([_rows(some, FACT_COLUMNS) for some in shards.values()], spec["families"])
+    facts, found = _looked_at(shards, manifest, scene)
     written: list[str] = []
 
     def write(name: str, data: bytes) -> str:
@@ -63,7 +75,7 @@ def present(
         return name
 
     examples = []
-    for row in _shown(next(iter(shards.values())), facts):
+    for row in _found(next(iter(shards.values())), facts.shown(spec["families"])):
         pictures = [
             (
                 camera,
@@ -79,35 +91,44 @@ def present(
     evaluation = _evaluation({"": manifest})
     if evaluation:
         write(EVAL, evaluation.encode())
-    shown = Presentation(facts, examples, drawn, _audited(manifest, shards, scene))
+    shown = Presentation(facts, examples, drawn, found.markdown() if found else "")
     write_text(folder / CARD, render_card(manifest, provenance, shown, yours))
-    return sorted(written)
+    return Presented(sorted(written), found)
 
 
-def _audited(
-    manifest: Mapping[str, Any], shards: Mapping[str, Sequence[Path]], scene: SceneMetadata
-) -> str:
-    """What the quick form of the blind audit found, as Markdown."""
-    if manifest["spec"]["format"] != "choice":
-        return ""
-    rows = ((split, row) for split, some in shards.items() for row in _rows(some, COLUMNS))
-    return audit_tables(tables_of(rows, scene.motion_words), quick=True).markdown()
+def _looked_at(
+    shards: Mapping[str, Sequence[Path]], manifest: Mapping[str, Any], scene: SceneMetadata
+) -> tuple[Facts, Audit | None]:
+    """What one pass over the rows tells, and the quick audit where there are letters to guess.
+
+    Rows to show come from the first split: a card is crawled, and test rows have no place in
+    what models are trained on.
+    """
+    facts = Facts()
+
+    def counted() -> Iterator[tuple[str, dict[str, Any]]]:
+        for number, (split, some) in enumerate(shards.items()):
+            for shard in some:
+                for row in read_rows(shard, sorted({*FACT_COLUMNS, *COLUMNS})):
+                    facts.add(row, showable=number == 0)
+                    yield split, row
+
+    if manifest["spec"]["format"] == "choice":
+        tables = tables_of(counted(), scene.motion_words)
+        return facts, audit_tables(tables, quick=True)
+    for _ in counted():
+        pass
+    return facts, None
 
 
-def _rows(shards: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for shard in shards:
-        yield from read_rows(shard, columns)
-
-
-def _shown(shards: Sequence[Path], facts: Facts) -> list[dict[str, Any]]:
-    """The rows to show, in the order of the families."""
-    wanted = set(facts.shown.values())
+def _found(shards: Sequence[Path], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of these ids, in their order."""
     found: dict[str, dict[str, Any]] = {}
     for shard in shards:
-        found |= {row["id"]: row for row in find_rows(shard, wanted - found.keys())}
-        if len(found) == len(wanted):
+        found |= {row["id"]: row for row in find_rows(shard, set(ids) - found.keys())}
+        if len(found) == len(ids):
             break
-    return [found[name] for name in facts.shown.values()]
+    return [found[name] for name in ids]
 
 
 def _plain(name: str) -> str:
