@@ -85,7 +85,7 @@ def extract(
         float,
         typer.Option(min=0, max=100, help="Changes up to this are no movement (m)."),
     ] = 0.0,
-    stride: Annotated[int, typer.Option(min=1, help="Ask about every so manieth frame.")] = 10,
+    stride: Annotated[int, typer.Option(min=1, help="Ask about every N-th frame.")] = 10,
     keyframes: Annotated[
         str,
         typer.Option(help="arm, gripper-only, every-K (every-10), or your own module:function."),

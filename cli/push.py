@@ -69,16 +69,20 @@ def push(
             if left <= 0:
                 checking.close()  # the uploads' own bars come next
 
-        done = run(
-            directory,
-            repo,
-            version=version,
-            private=private,
-            dry_run=dry_run,
-            message=message,
-            say=output.hint,
-            advance=advance,
-        )
+        try:
+            done = run(
+                directory,
+                repo,
+                version=version,
+                private=private,
+                dry_run=dry_run,
+                message=message,
+                say=output.hint,
+                advance=advance,
+            )
+        except KeyboardInterrupt:
+            output.hint("interrupted; the same command goes on from here")
+            raise
     if json:
         output.result(done.document())
     else:
@@ -86,7 +90,7 @@ def push(
     if done.action != "planned":
         pinned = f'"{done.repo}", revision="{done.version}"'
         output.hint(
-            f"Next:\n  load_dataset({pinned})\n"
+            f"{done.url}\nNext:\n  load_dataset({pinned})\n"
             f"  robotmcqa validate {shlex.quote(f'hf://{done.repo}@{done.version}')}"
         )
 
@@ -97,7 +101,10 @@ def _report(done: Pushed) -> None:
     plan = done.plan
     sent = sum(file.size for file in plan.upload)
     files = f"{len(plan.upload)} files, {_size(sent)}"
-    if done.action == "planned":
+    if done.action == "planned" and plan.unchanged:
+        typer.echo(f"{done.repo} would get the tag {done.version}, which a push that was cut off")
+        typer.echo("  did not come to; there is nothing to upload.")
+    elif done.action == "planned":
         typer.echo(f"{done.repo} would get {done.version}: {files} to upload.")
         _list(done)
         output.hint("Of a changed data file, the Hub's storage takes only the parts that are new.")

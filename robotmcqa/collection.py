@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robotmcqa.card.front_matter import Entry
 from robotmcqa.dataset import Dataset
-from robotmcqa.errors import UsageError
+from robotmcqa.errors import DatasetError, UsageError
 from robotmcqa.workplace import MANIFEST, WORK
 
 __all__ = ["Part", "entries_of", "manifests_in", "parts_of", "place_of"]
@@ -47,13 +47,19 @@ def parts_of(path: Path, *, finished: bool = False) -> tuple[Part, ...]:
         finished: leave out subfolders whose first extraction is still under way.
 
     Raises:
-        DatasetError: there is none, or one is unfinished or damaged.
+        DatasetError: there is none, one is unfinished or damaged, or has no name for a config.
     """
     folders = [] if _is_begun(path) else sorted(filter(_is_begun, path.glob("*/")))
     if finished:
         folders = [folder for folder in folders if (folder / MANIFEST).exists()]
     if not folders:
         return (Part(_ONLY, "", Dataset.open(path)),)
+    for folder in folders:
+        if not _is_name(folder.name):
+            raise DatasetError(
+                f"{folder}: a data set in a folder of several, but no config can have that name",
+                f"rename it ({_RULE}), or move it away",
+            )
     return tuple(Part(one.name, f"{one.name}/", Dataset.open(one)) for one in folders)
 
 
@@ -74,12 +80,8 @@ def place_of(out: Path, config: str | None) -> Path:
                 "--config NAME adds or replaces one of them; --out DIR writes elsewhere",
             )
         return out
-    if not _NAME.fullmatch(config) or config in _TAKEN:
-        raise UsageError(
-            f"--config {config}",
-            "a config's name is of letters, digits, - and _, and none of "
-            + ", ".join(sorted(_TAKEN)),
-        )
+    if not _is_name(config):
+        raise UsageError(f"--config {config}", _RULE)
     if _is_begun(out):
         raise UsageError(
             f"{out} is a data set, and cannot hold another as its config",
@@ -90,7 +92,12 @@ def place_of(out: Path, config: str | None) -> Path:
 
 _ONLY = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_TAKEN = {_ONLY, "assets", "data", "meta"}
+_TAKEN = (_ONLY, "assets", "data", "meta")
+_RULE = f"a config's name is of letters, digits, - and _, and none of {', '.join(_TAKEN)}"
+
+
+def _is_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text)) and text not in _TAKEN
 
 
 def _is_begun(path: Path) -> bool:

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from robotmcqa import __version__
 from robotmcqa.audit import Audit
-from robotmcqa.card.presentation import older_blocks, present
+from robotmcqa.card.presentation import older_card, present
 from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, note
@@ -63,7 +63,7 @@ from robotmcqa.stages import (
     read_demos,
 )
 from robotmcqa.workers import available_cores, run_jobs
-from robotmcqa.workplace import CARD, MANIFEST, Workplace, open_workplace
+from robotmcqa.workplace import MANIFEST, Workplace, open_workplace
 
 __all__ = ["Listener", "Summary", "extract"]
 
@@ -123,13 +123,17 @@ def extract(
     Raises:
         UsageError: ``out`` cannot be used like that, or the source has no such camera.
         SourceError: the source has no such demos.
+        DataError: nobody can tell what people have written in the card that lies in ``out``.
         ExtractionFailed: no demo was usable, or too many failed.
     """
     began = time.monotonic()
     selection = resolved(source, selection or Selection())
     listener = listener or Silence()
     check_cameras(source, spec.cameras)
-    ItemMaker(spec)  # a template that does not work is better known before the demos are read
+    # A template that does not work, or a card that cannot be kept, is better known before the
+    # demos are read.
+    ItemMaker(spec)
+    older_card(out)
     refs = list(source.refs(selection))
     if not refs:
         raise SourceError(
@@ -328,8 +332,8 @@ class _Run:
         documents = [file_entry(meta / name, f"meta/{name}") for name in names]
         outside = outside_the_box((episode for _, episode in self.members), self.spec)
         manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures, outside)
-        yours = older_blocks(self.place.out / CARD)
-        shown = present(publish, manifest, made, self.spec.scene, yours)
+        older = older_card(self.place.out)
+        shown = present(publish, manifest, made, self.spec.scene, older)
         manifest["files"].extend(file_entry(publish / name, name) for name in shown.paths)
         write_text(publish / MANIFEST, json_text(manifest))
         return shown.audit

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from robotmcqa.card.blocks import filled
-from robotmcqa.card.presentation import older_blocks, present
+from robotmcqa.card.presentation import older_card, present
 from robotmcqa.dataset import Dataset
 from robotmcqa.files import json_text, write_text
 from robotmcqa.item import Item
@@ -55,9 +55,7 @@ def presented(folder: Path) -> None:
         if file["path"].startswith(("data/", "meta/"))
     ]
     manifest["files"] = data
-    shown = present(
-        folder, manifest, dataset.provenance, dataset.scene, older_blocks(folder / "README.md")
-    )
+    shown = present(folder, manifest, dataset.provenance, dataset.scene, older_card(folder))
     manifest["files"] = data + [file_entry(folder / name, name) for name in shown.paths]
     write_text(folder / "meta/manifest.json", json_text(manifest))
 

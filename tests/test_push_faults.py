@@ -331,6 +331,35 @@ def test_a_title_alone_is_no_release(anna: Client, dataset: Path) -> None:
     assert tags(anna.hub).keys() == {"v1.0.0"}
 
 
+def test_a_lost_answer_is_nobody_elses_doing(anna: Client, dataset: Path) -> None:
+    anna.hub.faults.add(Fault(COMMIT, "POST", drop_download_after=0))
+    done = anna.run("push", dataset, "--repo", REPO)
+    assert done.returncode == 0, done.stderr
+    assert f"{REPO} v1.0.0 is released" in done.stdout
+    assert "others" not in done.stdout + done.stderr
+
+
+def test_a_lost_answer_makes_no_second_release(anna: Client, copy: Path, tmp_path: Path) -> None:
+    """Ours has landed, somebody tags it and comes after it, and only then do we look again."""
+    anna.json("push", copy, "--repo", REPO)
+    other = tmp_path / "other"
+    shutil.copytree(copy, other)
+    reworded(copy, word="You steer")
+    reworded(other, word="You lead")
+    ben = Client(anna.hub, anna.hub.accounts.add_user("ben"), tmp_path / "ben")
+    anna.hub.faults.add(Fault(COMMIT, "POST", drop_download_after=0))
+    slow = anna.hub.faults.add(Fault(COMMIT, "POST", delay=12))
+    process = anna.start("push", copy, "--repo", REPO, "--json")
+    wait_until(lambda: slow.hits >= 1, 60)
+    theirs = ben.json("push", other, "--repo", REPO)
+    assert (theirs["version"], theirs["finished"]) == ("v1.0.2", ["v1.0.1"])
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    done = json.loads(out)
+    assert (done["version"], done["action"]) == ("v1.0.1", "released")
+    assert tags(anna.hub).keys() == {"v1.0.0", "v1.0.1", "v1.0.2"}
+
+
 # ------------------------------------------------------------------------------------- interruption
 
 

@@ -220,13 +220,13 @@ def test_what_people_wrote_survives_even_without_its_place() -> None:
 def test_what_was_written_on_one_side_is_taken(
     mine: str, theirs: str, base: str, expected: str
 ) -> None:
-    assert merged({"about": mine}, {"about": theirs}, {"about": base}) == {"about": expected}
+    assert merged({"about": mine}, {"about": theirs}, [{"about": base}]) == {"about": expected}
 
 
 def test_what_was_written_on_both_sides_is_for_people_to_settle() -> None:
     with pytest.raises(DataError, match="'yours: about' was written here and on the Hub"):
-        merged({"about": "mine"}, {"about": "theirs"}, {"about": "old"})
+        merged({"about": "mine"}, {"about": "theirs"}, [{"about": "old"}])
 
 
 def test_blocks_of_one_side_only_are_kept() -> None:
-    assert merged({"a": "1"}, {"b": "2"}, {}) == {"a": "1", "b": "2"}
+    assert merged({"a": "1"}, {"b": "2"}, []) == {"a": "1", "b": "2"}

@@ -13,17 +13,18 @@ Everything else is computed from the data.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from robotmcqa.errors import DataError
 
-__all__ = ["block", "blocks", "filled", "kept", "merged", "without_release"]
+__all__ = ["block", "blocks", "filled", "kept", "merged", "without_markers", "without_release"]
 
 _BLOCK = re.compile(
-    r"<!-- (?P<kind>yours|release): begin (?P<name>[a-z][a-z-]*) -->\n"
-    r"(?P<text>.*?)^<!-- end -->$",
+    r"^<!-- (?P<kind>yours|release): begin (?P<name>[a-z][a-z-]*) -->[ \t]*\n"
+    r"(?P<text>.*?)^<!-- end -->[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
+_MARKER = re.compile(r"<!--\s*(?:(?:yours|release)\s*:|end\s*-->)")
 
 
 def block(kind: str, name: str, text: str = "") -> str:
@@ -33,9 +34,25 @@ def block(kind: str, name: str, text: str = "") -> str:
 
 
 def blocks(text: str, kind: str) -> dict[str, str]:
-    """Name -> text of the blocks of one kind, without the space around it."""
-    found = _BLOCK.finditer(text.replace("\r\n", "\n"))
+    """Name -> text of the blocks of one kind, without the space around it.
+
+    Raises:
+        DataError: a marker is damaged, so that nobody can tell where a block ends.
+    """
+    text = text.replace("\r\n", "\n")
+    found = list(_BLOCK.finditer(text))
+    if len(_MARKER.findall(text)) != 2 * len(found):
+        raise DataError(
+            "README.md: the markers of its blocks are damaged",
+            "each block begins with <!-- yours: begin NAME --> and ends with <!-- end -->, both "
+            "on lines of their own, and holds no other",
+        )
     return {match["name"]: match["text"].strip("\n") for match in found if match["kind"] == kind}
+
+
+def without_markers(text: str) -> str:
+    """Other people's words, so that nothing in them is taken for a marker."""
+    return text.replace("<!--", "<! --")
 
 
 def filled(text: str, kind: str, texts: Mapping[str, str]) -> str:
@@ -62,24 +79,31 @@ def without_release(text: str) -> str:
 
 
 def merged(
-    mine: Mapping[str, str], theirs: Mapping[str, str], base: Mapping[str, str]
+    mine: Mapping[str, str], theirs: Mapping[str, str], released: Sequence[Mapping[str, str]]
 ) -> dict[str, str]:
     """What people wrote here and on the Hub, brought together.
 
     A block that is empty here is taken from there, so that a new rendering loses nothing. One
-    that was written on one side only since ``base`` (the last release) is taken from that side.
+    that was written on one side only is taken from that side. A text that an earlier release had
+    was not written since: a folder does not hear of what is written on the Hub.
+
+    Args:
+        mine, theirs: block name -> text.
+        released: the same of earlier releases, the latest first.
 
     Raises:
         DataError: the same block was written on both sides.
     """
     result = dict(mine)
+    latest = released[0] if released else {}
     for name, text in theirs.items():
-        own, old = mine.get(name, ""), base.get(name, "")
-        if not own or own == old:
+        own = mine.get(name, "")
+        if not own or any(own == old.get(name, "") for old in released):
             result[name] = text
-        elif text not in ("", old, own):
+        elif text not in ("", latest.get(name, ""), own):
             raise DataError(
-                f"README.md: the block 'yours: {name}' was written here and on the Hub",
-                "copy the Hub's text into your README.md, or yours into the Hub's",
+                f"README.md: the block 'yours: {name}' was written here and on the Hub, where it "
+                f"says: {text}",
+                "put the text that is to stand into the Hub's README.md, and the same into yours",
             )
     return result

@@ -13,11 +13,15 @@ from robotmcqa.spec import document_digest
 
 __all__ = [
     "RLBENCH_LICENCE",
+    "body_of",
     "content_digest",
+    "default_config",
     "front_matter",
     "front_matter_of",
     "front_matter_problems",
+    "front_matter_text",
     "licence",
+    "with_extras",
 ]
 
 _SIZES = (
@@ -72,8 +76,7 @@ def front_matter(entries: Iterable[Entry], title: str) -> dict[str, Any]:
     infos = [_info(*entry) for entry in entries]
     if len(entries) > 1:
         names = [name for name, *_ in entries]
-        # Whoever names no config gets the questions as the paper asks them.
-        configs[names.index("paper") if "paper" in names else 0]["default"] = True
+        configs[names.index(default_config(names))]["default"] = True
     return {
         "pretty_name": title,
         **_common_licence(provenance["source"] for *_, provenance in entries),
@@ -88,6 +91,12 @@ def front_matter(entries: Iterable[Entry], title: str) -> dict[str, Any]:
         "configs": configs,
         "dataset_info": infos[0] if len(infos) == 1 else infos,
     }
+
+
+def default_config(names: Iterable[str]) -> str:
+    """For readers who name no config: the questions as the paper asks them, or the first."""
+    names = list(names)
+    return "paper" if "paper" in names else names[0]
 
 
 def _common_licence(sources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -156,6 +165,43 @@ def front_matter_of(card: str) -> dict[str, Any] | None:
         return None
     return found if isinstance(found, dict) else None
 
+
+def body_of(card: str) -> str:
+    """What comes after the front matter."""
+    return card.replace("\r\n", "\n").split("---\n", 2)[-1] if front_matter_of(card) else card
+
+
+def with_extras(card: str, older: str) -> str:
+    """A card with what people have added to the front matter of an older one.
+
+    Fields that are not computed, and tags. What is computed stays as it is in ``card``.
+    """
+    computed, found = front_matter_of(card), front_matter_of(older)
+    if not (computed and found):
+        return card
+    extras = {field: value for field, value in found.items() if field not in _COMPUTED}
+    tags = computed["tags"] + [tag for tag in _tags(found) if tag not in computed["tags"]]
+    whole = {**computed, "tags": tags, **extras}
+    if whole == computed:
+        return card
+    return f"---\n{front_matter_text(whole)}---\n{body_of(card)}"
+
+
+def front_matter_text(document: Mapping[str, Any]) -> str:
+    """As YAML, without the lines around it."""
+    return yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=1000)
+
+
+def _tags(document: Mapping[str, Any]) -> list[str]:
+    tags = document.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+_COMPUTED = (
+    *("pretty_name", "license", "license_name", "license_link", "language", "task_categories"),
+    *("size_categories", "tags", "configs", "dataset_info"),
+)
+"""Fields that :func:`front_matter` may give."""
 
 _BINDING = ("license", "license_name", "license_link", "configs", "dataset_info")
 """Fields that follow from the data. The others (tags, names) anybody may reword."""

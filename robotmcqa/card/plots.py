@@ -55,7 +55,8 @@ def plots(facts: Facts, box: ValidBox, choices: int) -> list[Plot]:
         labels = list(counts["motions"].items())
         some = f", the {MOST_LABELS} most frequent of {len(labels)}"
         caption = f"Motion labels{some if len(labels) > MOST_LABELS else ''}"
-        made.append(_bars("motions", caption, {"": dict(labels[:MOST_LABELS])}))
+        total = sum(counts["motions"].values())
+        made.append(_bars("motions", caption, {"": dict(labels[:MOST_LABELS])}, total=total))
     if counts["letters"]:
         caption = f"Right letters by family; the line is what chance gives (1 in {choices})"
         made.append(_bars("letters", caption, counts["letters"], line=1 / choices))
@@ -64,18 +65,26 @@ def plots(facts: Facts, box: ValidBox, choices: int) -> list[Plot]:
 
 
 def _bars(
-    name: str, caption: str, groups: Mapping[str, Mapping[str, int]], line: float | None = None
+    name: str,
+    caption: str,
+    groups: Mapping[str, Mapping[str, int]],
+    line: float | None = None,
+    total: int | None = None,
 ) -> Plot:
-    """Counts in groups. ``line`` marks a share of each group's total."""
+    """Counts in groups, with their share of ``total`` (by default all that the group shows).
+
+    ``line`` marks such a share.
+    """
     drawn = []
     for title, counts in groups.items():
-        total, most = sum(counts.values()) or 1, max(counts.values(), default=0) or 1
+        whole = total or sum(counts.values()) or 1
+        most = max(counts.values(), default=0) or 1
         bars = [
-            Bar(label, count / most, f"{count} ({100 * count / total:.0f} %)")
+            Bar(label, count / most, f"{count} ({100 * count / whole:.0f} %)")
             for label, count in counts.items()
         ]
         # A line beyond the longest bar would fall outside the picture.
-        place = min(line * total / most, 1.0) if line is not None else None
+        place = min(line * whole / most, 1.0) if line is not None else None
         drawn.append({"title": title, "bars": bars, "line": place})
     return Plot(name, caption, _render("bars.svg.jinja", caption=caption, groups=drawn))
 
@@ -88,7 +97,9 @@ def _keyframes(facts: Facts) -> Plot:
         means[task] = (total / counts.total(), min(counts), max(counts))
     most = max(mean for mean, _, _ in means.values())
     bars = [
-        Bar(task, mean / most, f"{mean:.1f}" + (f" ({low} to {high})" if low < high else ""))
+        Bar(
+            task, mean / most, f"{mean:.1f}" + (f" ({low} to {high})" if low < high else " in each")
+        )
         for task, (mean, low, high) in means.items()
     ]
     caption = "Keyframes asked about per demonstration: mean, least and most"

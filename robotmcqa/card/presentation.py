@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from robotmcqa.card.facts import FACT_COLUMNS, Facts
 from robotmcqa.card.plots import plots
 from robotmcqa.card.render import CANARY, Example, Presentation, render_card, render_collection
 from robotmcqa.collection import entries_of, parts_of
+from robotmcqa.errors import DataError
 from robotmcqa.files import write_bytes, write_text
 from robotmcqa.pools import SPLITS
 from robotmcqa.scene import SceneMetadata
@@ -24,7 +25,7 @@ from robotmcqa.workplace import CARD, EVAL
 __all__ = [
     "ASSETS",
     "Presented",
-    "older_blocks",
+    "older_card",
     "present",
     "present_collection",
 ]
@@ -50,7 +51,7 @@ def present(
     manifest: Mapping[str, Any],
     provenance: Mapping[str, Any],
     scene: SceneMetadata,
-    yours: Mapping[str, str] | None = None,
+    older: str = "",
 ) -> Presented:
     """Write card, pictures, plots and eval.yaml into a folder that has its rows already.
 
@@ -58,42 +59,73 @@ def present(
         folder: of the data set.
         manifest: it lists the data files; what is written here is not in it yet.
         provenance, scene: of the data set.
-        yours: what people have written in an older card.
+        older: card; what people have written in it is kept.
     """
+    written: list[str] = []
+
+    def write(name: str, data: bytes) -> None:
+        write_bytes(folder / name, data)
+        written.append(name)
+
+    shown, found = _presentation(folder, manifest, scene, write)
+    evaluation = _evaluation({"": manifest})
+    if evaluation:
+        write(EVAL, evaluation.encode())
+    write_text(folder / CARD, render_card(manifest, provenance, shown, older))
+    return Presented(sorted(written), found)
+
+
+def present_collection(folder: Path) -> None:
+    """Write the common card and eval.yaml of the data sets in subfolders of ``folder``.
+
+    Raises:
+        DatasetError: there is none, or one is damaged.
+        DataError: nobody can tell what people have written in the card that lies there.
+    """
+    parts = parts_of(folder, finished=True)
+    shown = {
+        part.config: _presentation(
+            part.dataset.path, part.dataset.manifest, part.dataset.scene, lambda name, data: None
+        )[0]
+        for part in parts
+    }
+    card = render_collection(entries_of(parts), shown, older_card(folder))
+    write_text(folder / CARD, card)
+    evaluation = _evaluation({part.config: part.dataset.manifest for part in parts})
+    if evaluation:
+        write_text(folder / EVAL, evaluation)
+    else:
+        (folder / EVAL).unlink(missing_ok=True)
+
+
+def _presentation(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    scene: SceneMetadata,
+    write: Callable[[str, bytes], None],
+) -> tuple[Presentation, Audit | None]:
+    """What the card shows of the rows; ``write`` hears of each picture and plot."""
+    spec = manifest["spec"]
     shards = {
         split: [folder / file["path"] for file in manifest["files"] if file.get("split") == split]
         for split in SPLITS
         if split in manifest["splits"]
     }
-    spec = manifest["spec"]
     facts, found = _looked_at(shards, manifest, scene)
-    written: list[str] = []
-
-    def write(name: str, data: bytes) -> str:
-        write_bytes(folder / name, data)
-        written.append(name)
-        return name
-
     examples = []
     for row in _found(next(iter(shards.values())), facts.shown(spec["families"])):
-        pictures = [
-            (
-                camera,
-                write(f"{ASSETS}/example-{row['family']}-{_plain(camera)}.png", image["bytes"]),
-            )
-            for camera, image in zip(row["cameras"], row["images"], strict=True)
-        ]
+        pictures = []
+        for camera, image in zip(row["cameras"], row["images"], strict=True):
+            name = f"{ASSETS}/example-{row['family']}-{_plain(camera)}.png"
+            write(name, image["bytes"])
+            pictures.append((camera, name))
         examples.append(Example(row, pictures))
-    drawn = [
-        (plot.caption, write(f"{ASSETS}/{plot.name}.svg", plot.svg.encode()))
-        for plot in plots(facts, scene.valid_box, spec["choices"])
-    ]
-    evaluation = _evaluation({"": manifest})
-    if evaluation:
-        write(EVAL, evaluation.encode())
-    shown = Presentation(facts, examples, drawn, found.markdown() if found else "")
-    write_text(folder / CARD, render_card(manifest, provenance, shown, yours))
-    return Presented(sorted(written), found)
+    drawn = []
+    for plot in plots(facts, scene.valid_box, spec["choices"]):
+        name = f"{ASSETS}/{plot.name}.svg"
+        write(name, plot.svg.encode())
+        drawn.append((plot.caption, name))
+    return Presentation(facts, examples, drawn, found.markdown() if found else ""), found
 
 
 def _looked_at(
@@ -175,22 +207,20 @@ def _evaluation(manifests: Mapping[str, Mapping[str, Any]]) -> str | None:
     return f"# {CANARY}\n{text}"
 
 
-def older_blocks(card: Path) -> dict[str, str]:
-    """What people have written in a card that lies there already."""
-    return blocks(card.read_text("utf-8"), "yours") if card.is_file() else {}
-
-
-def present_collection(folder: Path) -> None:
-    """Write the common card and eval.yaml of the data sets in subfolders of ``folder``.
+def older_card(folder: Path) -> str:
+    """The card that lies in a folder, "" where there is none.
 
     Raises:
-        DatasetError: there is none, or one is damaged.
+        DataError: the markers of what people have written in it are damaged.
     """
-    parts = parts_of(folder, finished=True)
     card = folder / CARD
-    write_text(card, render_collection(entries_of(parts), older_blocks(card)))
-    evaluation = _evaluation({part.config: part.dataset.manifest for part in parts})
-    if evaluation:
-        write_text(folder / EVAL, evaluation)
-    else:
-        (folder / EVAL).unlink(missing_ok=True)
+    if not card.is_file():
+        return ""
+    try:
+        text = card.read_text("utf-8")
+        blocks(text, "yours")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{card}: {error}", "save it as UTF-8, or move it away") from None
+    except DataError as error:
+        raise DataError(f"{folder}/{error.what}", error.remedy) from None
+    return text

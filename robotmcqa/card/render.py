@@ -6,20 +6,27 @@ that. Blocks marked ``release`` are filled in by a push (:mod:`robotmcqa.card.bl
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from robotmcqa.card.blocks import block, kept
+from robotmcqa.card.blocks import block, blocks, kept, without_markers
 from robotmcqa.card.facts import Facts
-from robotmcqa.card.front_matter import Entry, front_matter, licence
+from robotmcqa.card.front_matter import (
+    Entry,
+    default_config,
+    front_matter,
+    front_matter_text,
+    licence,
+    with_extras,
+)
 from robotmcqa.pools import SPLITS
+from robotmcqa.spec import FAMILY_NAMES
 
 __all__ = [
     "CANARY",
@@ -64,14 +71,14 @@ def render_card(
     manifest: Mapping[str, Any],
     provenance: Mapping[str, Any],
     shown: Presentation,
-    yours: Mapping[str, str] | None = None,
+    older: str = "",
 ) -> str:
     """The card of a data set, front matter included.
 
     Args:
         manifest, provenance: of the data set.
         shown: of its rows.
-        yours: block name -> what people have written in an older card.
+        older: card; what people have written in it is kept.
     """
     title = _title([manifest])
     text = _template("dataset.md.jinja").render(
@@ -82,6 +89,7 @@ def render_card(
         splits=[split for split in SPLITS if split in manifest["splits"]],
         families=manifest["spec"]["families"],
         laws=laws_in_words(manifest),
+        law_meanings=LAW_MEANINGS,
         licence=licence(provenance["source"]["licence"], provenance["source"]["scheme"]),
         shown=shown,
         near=_near(shown.facts),
@@ -90,24 +98,39 @@ def render_card(
         release=_release(release_texts({"default": manifest})),
         front_matter=_front_matter([("default", "", manifest, provenance)], title),
     )
-    return kept(text, yours or {})
+    return _kept(text, older)
 
 
-def render_collection(entries: Sequence[Entry], yours: Mapping[str, str] | None = None) -> str:
-    """The card of several data sets in one repository, each a config with a card of its own."""
+def render_collection(
+    entries: Sequence[Entry], shown: Mapping[str, Presentation], older: str = ""
+) -> str:
+    """The card of several data sets in one repository, each a config with a card of its own.
+
+    Args:
+        entries: the data sets.
+        shown: config -> of its rows.
+        older: card; what people have written in it is kept.
+    """
     manifests = {name: manifest for name, _, manifest, _ in entries}
+    families = {name for manifest in manifests.values() for name in manifest["spec"]["families"]}
+    first = default_config(manifests)
     title = _title(list(manifests.values()))
     text = _template("collection.md.jinja").render(
         entries=entries,
         title=title,
+        first=first,
+        shown=shown,
+        splits=[split for split in SPLITS if any(split in m["splits"] for m in manifests.values())],
+        families=[name for name in FAMILY_NAMES if name in families],
+        counts={name: _family_counts(manifest) for name, manifest in manifests.items()},
         rows={name: _rows(manifest) for name, manifest in manifests.items()},
         laws={name: laws_in_words(manifest) for name, manifest in manifests.items()},
         canary=CANARY,
         yours=_yours,
-        release=_release(release_texts(manifests)),
+        release=_release(release_texts(manifests, config=first)),
         front_matter=_front_matter(entries, title),
     )
-    return kept(text, yours or {})
+    return _kept(text, older)
 
 
 def release_texts(
@@ -115,14 +138,16 @@ def release_texts(
     repo: str | None = None,
     version: str | None = None,
     news: str = "",
+    config: str | None = None,
 ) -> dict[str, str]:
     """Name -> text of the blocks that tell of a release; of a folder where there is none yet.
 
     Args:
-        manifests: config -> manifest.
+        manifests: config -> manifest, of what the card is about.
         repo: ``org/name``.
         version: ``vX.Y.Z``.
         news: entry of the changelog.
+        config: that a reader names; None where there is but one.
     """
     first = next(iter(manifests.values()))
     values = {
@@ -130,7 +155,8 @@ def release_texts(
         "repo": repo,
         "version_name": version,
         "news": news.partition("\n")[2].strip(),
-        "configs": list(manifests),
+        "config": config,
+        "others": [name for name in manifests if name != config] if config else [],
         "split": next(split for split in SPLITS if split in first["splits"]),
         "generator": first["generator"],
     }
@@ -138,7 +164,32 @@ def release_texts(
     return {name: str(getattr(module, name)()).strip("\n") for name in _RELEASE_BLOCKS}
 
 
+LAW_MEANINGS: Mapping[str, str] = {
+    "uniform": "any position in the valid box.",
+    "near": "positions around the right one.",
+    "level": "positions around the right one, at its height.",
+    "matched": "where the gripper was, or went, in other demonstrations of the task.",
+    "swapped": "questions of a task exchange their right answers, so that every option is right as "
+    "often as any other.",
+    "neighbours": "movements that differ from the right one along one axis.",
+    "none": "there are none.",
+}
+"""Each law of wrong options in a sentence; docs/questions.md has the rest."""
+
 _RELEASE_BLOCKS = ("version", "use", "citation", "changes")
+
+
+def _kept(text: str, older: str) -> str:
+    """A new card with what people have written in an older one."""
+    return with_extras(kept(text, blocks(older, "yours")), older)
+
+
+def _family_counts(manifest: Mapping[str, Any]) -> Counter[str]:
+    """Family -> questions."""
+    counts: Counter[str] = Counter()
+    for of_task in manifest["items"].values():
+        counts.update(of_task)
+    return counts
 
 
 def _title(manifests: Sequence[Mapping[str, Any]]) -> str:
@@ -157,8 +208,7 @@ def _near(facts: Facts) -> int | None:
 
 
 def _front_matter(entries: Sequence[Entry], title: str) -> str:
-    document = front_matter(entries, title)
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+    return front_matter_text(front_matter(entries, title))
 
 
 def _yours(name: str) -> str:
@@ -169,9 +219,16 @@ def _release(texts: Mapping[str, str]) -> Any:
     return lambda name: block("release", name, texts[name])
 
 
-@cache
 def _template(name: str) -> Template:
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
     environment = Environment(
+        loader=FunctionLoader(
+            lambda name: files("robotmcqa.cards").joinpath(name).read_text("utf-8")
+        ),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -179,8 +236,7 @@ def _template(name: str) -> Template:
         autoescape=False,  # Markdown
     )
     environment.filters["quoted"] = _quoted
-    text = files("robotmcqa.cards").joinpath(name).read_text("utf-8")
-    return environment.from_string(text)
+    return environment
 
 
 def _quoted(text: str) -> str:
@@ -188,7 +244,7 @@ def _quoted(text: str) -> str:
     fence = "```"
     while fence in text:
         fence += "`"
-    safe = text.strip("\n").replace("<!--", "<! --")  # no marker of a block
+    safe = without_markers(text.strip("\n"))
     return f"{fence}text\n{safe}\n{fence}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from robotmcqa.card.blocks import without_markers
 from robotmcqa.hub.versions import Version
 
 __all__ = ["HEAD", "entry", "newest", "with_entry"]
@@ -14,7 +15,7 @@ HEAD = """# Changelog
 One entry per release; a release is a tag of this repository and never changes.
 """
 
-_ENTRY = re.compile(r"^## (v\d+\.\d+\.\d+)$", re.MULTILINE)
+_ENTRY = re.compile(r"^## (v\d+\.\d+\.\d+)\r?$", re.MULTILINE | re.ASCII)
 
 
 def entry(version: Version, message: str, changes: Sequence[str], totals: str) -> str:
@@ -29,7 +30,8 @@ def entry(version: Version, message: str, changes: Sequence[str], totals: str) -
     lines = [f"## {version}", ""]
     if message.strip():
         # A heading of the message's own would look like an entry.
-        lines += [re.sub(r"^#+ *", "", message.strip(), flags=re.MULTILINE), ""]
+        plain = re.sub(r"^#+ *", "", message.strip(), flags=re.MULTILINE)
+        lines += [without_markers(plain), ""]
     lines += [f"- {change}" for change in changes]
     lines += [f"- {totals}"]
     return "\n".join(lines) + "\n"
@@ -47,4 +49,4 @@ def with_entry(text: str | None, new: str) -> str:
 def newest(text: str) -> Version | None:
     """The version of the first entry."""
     first = _ENTRY.search(text)
-    return Version.parse(first[1]) if first else None
+    return Version.found(first[1]) if first else None

@@ -28,7 +28,8 @@ waited for, but named."""
 SILENCE = 300.0
 """Seconds without a byte after which a request counts as dropped; the client would wait on."""
 
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+_PASSING = frozenset({408, 429, *range(500, 600)} - {501, 505})
+"""Statuses of trouble that may be over a moment later, those of the network before the Hub too."""
 
 _TRANSPORT: tuple[type[BaseException], ...] = (
     *(kind for kind in errors.HfHubHTTPError.__bases__ if kind is not OSError),
@@ -163,13 +164,16 @@ def explained(doing: str, error: BaseException) -> RobotMCQAError:
     return HubError(f"{doing}: {type(error).__name__}: {_plain(error)}", again)
 
 
-_LOG_IN = "hf auth login, or set HF_TOKEN (huggingface.co/settings/tokens makes one)"
+_LOG_IN = (
+    "check the name (org/name); hf auth login, or set HF_TOKEN (huggingface.co/settings/tokens "
+    "makes one)"
+)
 
 
 def _not_known() -> str:
     if get_token():
         return "the Hub does not accept your token (401): it is wrong or has expired"
-    return "you are not logged in to the Hub (401)"
+    return "there is no such public data set, and you are not logged in to see others (401)"
 
 
 def _said(error: BaseException) -> str:

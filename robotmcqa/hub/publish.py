@@ -9,10 +9,12 @@ looks again and comes after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from huggingface_hub import constants, get_token
 
 from robotmcqa.errors import HubError, UsageError
 from robotmcqa.hub.changelog import newest
@@ -20,6 +22,8 @@ from robotmcqa.hub.release import (
     CHANGELOG,
     Checked,
     Plan,
+    Released,
+    carries,
     checked,
     plan_release,
     state_of,
@@ -59,11 +63,17 @@ class Pushed:
     overtaken: int = 0
     finished: tuple[Version, ...] = ()
 
+    @property
+    def url(self) -> str:
+        """The page of the release."""
+        return f"{constants.ENDPOINT}/datasets/{self.repo}/tree/{self.version}"
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         plan = self.plan
         return {
             "repo": self.repo,
+            "url": self.url,
             "version": str(self.version),
             "action": self.action,
             "commit": self.commit,
@@ -111,17 +121,19 @@ def push(
     if not dry_run:
         remote.check_logged_in()  # before the rows are validated, which may take minutes
     mine = checked(path, advance)
-    if not dry_run:
-        _open(remote, private, say)
+    _open(remote, private, dry_run, say)
     return _Push(remote, mine, asked, message, dry_run, say).run()
 
 
-def _open(remote: Remote, private: bool, say: Callable[[str], None]) -> None:
+def _open(remote: Remote, private: bool, dry_run: bool, say: Callable[[str], None]) -> None:
     """Have the repository there, and be sure that we may write to it."""
     if remote.state() is None:
-        remote.create(private)
-        say(f"made the {'private' if private else 'public'} data set {remote.repo}")
-    remote.check_may_write()
+        if dry_run:
+            return
+        if remote.create(private):
+            say(f"made the {'private' if remote.is_private() else 'public'} data set {remote.repo}")
+    if not dry_run or get_token():
+        remote.check_may_write()
     if private and not remote.is_private():
         raise UsageError(
             f"--private: {remote.repo} exists and is public",
@@ -141,52 +153,68 @@ class _Push:
     say: Callable[[str], None]
 
     def run(self) -> Pushed:
-        made: set[Version] = set()  # what this push has tried to commit
+        made: dict[Version, Plan] = {}  # what this push has tried to commit
         finished: list[Version] = []
         for overtaken in range(ROUNDS):
             try:
                 return self._round(overtaken, made, finished)
             except Moved:
-                self.say("somebody else has committed meanwhile; looking again")
+                self.say(f"{self.remote.repo} has changed meanwhile; looking again")
         raise HubError(
             f"{self.remote.repo}: others were faster {ROUNDS} times", "push again when they rest"
         )
 
-    def _round(self, overtaken: int, made: set[Version], finished: list[Version]) -> Pushed:
+    def _round(self, overtaken: int, made: dict[Version, Plan], finished: list[Version]) -> Pushed:
         state = self.remote.state()
         if state:
             state = self._finish(state, finished)
         elif not self.dry_run:
             raise HubError(f"{self.remote.repo} has gone", "push again, or take another name")
+        if state and (landed := self._landed(state, made)):
+            return Pushed(
+                self.remote.repo,
+                landed,
+                "released",
+                state.versions[landed],
+                made[landed],
+                finished=tuple(finished),
+            )
         plan = self._plan(state)
         result = Pushed(
             self.remote.repo, plan.version, "planned", "", plan, overtaken, tuple(finished)
         )
         if state and plan.unchanged:
-            return self._there(result, state, made)
+            action: Action = "unchanged"
+            if plan.version in finished:
+                action = "planned" if self.dry_run else "finished"
+            return replace(result, action=action, commit=state.versions[plan.version])
         if self.dry_run or not state:
             return result
-        made.add(plan.version)  # though the answer be lost, it may have been made
+        made[plan.version] = plan  # though the answer be lost, it may have been made
         commit = self.remote.commit(plan.upload, plan.removed, plan.title, plan.text, state.head)
         self._tag(plan.version, commit)
         return replace(result, action="released", commit=commit)
 
-    def _there(self, result: Pushed, state: State, made: set[Version]) -> Pushed:
-        """The release has our content already, by us or by another push."""
-        commit = state.tags[str(result.version)]
-        action: Action = "unchanged"
-        if result.version in made:
-            action = "released"
-        elif result.version in result.finished:
-            action = "finished"
-        return replace(result, action=action, commit=commit)
+    def _landed(self, state: State, made: Mapping[Version, Plan]) -> Version | None:
+        """The version under which an earlier round has landed, though its answer was lost."""
+        for version in made.keys() & state.versions.keys():
+            if carries(self.mine, Released.at(self.remote, state.versions[version], version)):
+                return version
+        return None
 
     def _plan(self, state: State | None) -> Plan:
         if state is None:
             return plan_release(self.mine, self.remote.repo, None, None, self.asked, self.message)
         head, latest = state_of(self.remote, state, self.asked)
         head.refuse_foreign(self.remote.repo)
-        return plan_release(self.mine, self.remote.repo, head, latest, self.asked, self.message)
+
+        def earlier(path: str) -> Iterator[str]:
+            for commit in reversed(state.versions.values()):
+                yield self.remote.read(path, commit) or ""
+
+        return plan_release(
+            self.mine, self.remote.repo, head, latest, self.asked, self.message, earlier
+        )
 
     def _finish(self, state: State, finished: list[Version]) -> State:
         """Tag the releases whose push was cut off between commit and tag."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robotmcqa.errors import HubError, UsageError
+from robotmcqa.hub.patience import explained
 from robotmcqa.hub.remote import Remote, State
 from robotmcqa.hub.versions import Version
 
@@ -15,22 +16,25 @@ if TYPE_CHECKING:
 
 __all__ = ["fetch", "is_address", "load"]
 
-_ADDRESS = re.compile(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^@]+))?/?")
+_ADDRESS = re.compile(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^@]+?))?/?")
 
 
-def load(repo: str, version: str | None = None, config: str | None = None) -> DatasetDict:
+def load(
+    repo: str, *, version: str | None = None, config: str | None = None, **options: Any
+) -> DatasetDict | Any:
     """A released data set, its pictures decoded as they are asked for.
 
-    ``datasets.load_dataset(repo, revision=version)`` gives the same; this names the versions there
-    are when there is no such one.
+    ``datasets.load_dataset(repo, config, revision=version)`` gives the same, unless a folder of
+    that name lies in the current one; this names the versions there are when there is none such.
 
     Args:
         repo: ``org/name`` on the Hub.
         version: ``vX.Y.Z``; by default the latest.
         config: of a repository with several, e.g. ``"grounded"``.
+        options: of ``load_dataset``, e.g. ``split="test"`` or ``streaming=True``.
 
     Raises:
-        UsageError: there is no such version.
+        UsageError: there is no such version, or no such config.
         HubError: the Hub refuses, fails, or cannot be reached.
     """
     from datasets import load_dataset
@@ -39,12 +43,17 @@ def load(repo: str, version: str | None = None, config: str | None = None) -> Da
     remote = Remote(repo)
     pinned = version or str(_latest(remote))
     Version.parse(pinned)
+    here = Path(repo).exists()  # datasets would read that folder
+    place = str(fetch(f"hf://{repo}@{pinned}")) if here else repo
     try:
-        loaded: DatasetDict = load_dataset(repo, config, revision=pinned)
+        return load_dataset(place, config, revision=None if here else pinned, **options)
     except DatasetNotFoundError:
         _refuse_unknown(remote, pinned)
         raise
-    return loaded
+    except ValueError as error:
+        raise UsageError(f"{repo} {pinned}: {error}", "config= takes one of its configs") from None
+    except OSError as error:
+        raise explained(f"loading {repo} {pinned}", error) from None
 
 
 def is_address(text: str) -> bool:

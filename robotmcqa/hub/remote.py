@@ -1,6 +1,6 @@
 """A data set repository on the Hub: what is there, and the few things done to it.
 
-Nothing here knows what a release is. The token comes by the Hub's own means (``hf auth login``,
+Nothing here decides what is released. The token comes by the Hub's own means (``hf auth login``,
 ``HF_TOKEN``), and goes nowhere else.
 """
 
@@ -226,15 +226,18 @@ class Remote:
         """Whether others cannot see it."""
         return bool(self._expecting("looking at", self._api.repo_info).private)
 
-    def create(self, private: bool) -> None:
-        """Make the repository. One that exists by now is as good."""
+    def create(self, private: bool) -> bool:
+        """Make the repository; False where one exists by now, which is as good.
+
+        Without ``private`` it is what the organisation makes by default.
+        """
         try:
             self._do(
                 "making",
                 self._api.create_repo,
                 self.repo,
                 repo_type=_KIND,
-                private=private,
+                private=private or None,
                 exist_ok=False,  # True would hide that we may not write to it
             )
         except HfHubHTTPError as error:
@@ -245,6 +248,8 @@ class Remote:
                     f"{self.repo} exists, but your token may not see it",
                     "ask its owner to let you in, or take another name",
                 ) from None
+            return False
+        return True
 
     # ---------------------------------------------------------------------------------- changing
 

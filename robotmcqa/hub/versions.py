@@ -35,10 +35,16 @@ class Version:
         Raises:
             UsageError: it is not of the form ``vX.Y.Z``.
         """
-        match = _FORM.fullmatch(text)
-        if not match:
+        version = cls.found(text)
+        if version is None:
             raise UsageError(f"'{text}' is no version", "versions look like v1.2.0")
-        return cls(*map(int, match.groups()))
+        return version
+
+    @classmethod
+    def found(cls, text: str) -> Version | None:
+        """The version that ``text`` names, if it is one."""
+        match = _FORM.fullmatch(text)
+        return cls(*map(int, match.groups())) if match else None
 
     def __str__(self) -> str:
         return f"v{self.major}.{self.minor}.{self.patch}"
