@@ -21,7 +21,11 @@ from robotmcqa.errors import DatasetError, UsageError
 from robotmcqa.motion import all_labels
 from robotmcqa.spec import Spec
 from tests.conftest import Run
+from tests.hub_server.fixture import test_hub
 from tests.items import WORDS, episodes, rows, without_pictures
+from tests.releases import REPO, Client, anna
+
+__all__ = ["anna", "test_hub"]
 
 EPISODES, FRAMES, CHOICES = 40, 8, 4
 
@@ -499,6 +503,16 @@ def test_several_data_sets_are_audited_one_by_one(
     shown = robotmcqa("show", both)
     assert shown.returncode == 2
     assert f"robotmcqa show {both}/grounded, robotmcqa show {both}/paper" in shown.stderr
+
+
+def test_a_release_is_audited_by_its_address(anna: Client, dataset: Path) -> None:
+    anna.json("push", dataset, "--repo", REPO)
+    assert anna.json("audit", f"hf://{REPO}@v1.0.0", "--quick") == (
+        audit(dataset, quick=True).document()
+    )
+    refused = anna.run("audit", f"hf://{REPO}@v9.0.0", "--quick")
+    assert refused.returncode == 2
+    assert "its versions are: v1.0.0" in refused.stderr
 
 
 def test_a_card_has_the_best_guess_by_task(dataset: Path) -> None:
