@@ -41,14 +41,21 @@ def show(
       robotmcqa show
       robotmcqa show my-dataset --family motion --limit 60 --out motion.html
     """
-    from robotmcqa.dataset import Dataset
+    from robotmcqa.collection import parts_of
     from robotmcqa.errors import UsageError
     from robotmcqa.files import write_text
     from robotmcqa.page import Filter, render_page, sample, survey
 
     from . import output
 
-    dataset = Dataset.open(directory)
+    parts = parts_of(directory)
+    if parts[0].prefix:
+        raise UsageError(
+            f"{directory} holds several data sets",
+            "show one of them: "
+            + ", ".join(f"robotmcqa show {part.dataset.path}" for part in parts),
+        )
+    dataset = parts[0].dataset
     wanted = Filter(
         families=frozenset(family) if family else None,
         tasks=frozenset(task) if task else None,

@@ -1,45 +1,122 @@
 """Does ``swapped`` keep its promise? Counted over the finished rows.
 
-In a set every answer is offered once per option of a question and is right once. So of one task,
-family and split every option text is offered exactly that many times as often as it is right,
-or a guesser could tell the rare from the common.
+Two promises. Of one task, family and split every option text is offered exactly as many times as
+a question has options (k) for each time it is right, or a guesser could tell the rare from the
+common. And of the questions that offer the same k options each option is the right one equally
+often, or a guesser could tell by the company an option keeps.
+
+The second has one exception (:mod:`robotmcqa.exchange`): a set of k + 1 members stands in a
+circle, and each of its questions leaves out one member, so its k + 1 sets of options are asked
+once each. Where labels repeat, several circles can have the same members. Which option is right
+then hangs on the order of each circle, which is drawn; so what is uneven has to be possible as a
+sum of circles, and those must not all stand in the same order.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from robotmcqa.questions.prompts import LETTERS
+from robotmcqa.statistics import letter_balance
 
 __all__ = ["ExchangeCheck"]
 
+BY_CHANCE = 1e-4
+"""Circles of the same members stand in the same order with at least this probability, or are
+drawn by something else than chance. Four circles of five: 1 in 24 x 24 x 24."""
+
+UNEVEN = 1e-6
+"""The same for right answers that lean to one option (chi-square p value)."""
+
+Options = frozenset[str]
+Rights = Mapping[Options, Counter[str]]
+"""Set of options -> how often each is the right one."""
+
 
 class ExchangeCheck:
-    """Counts how often each option of ``swapped`` is offered, and how often it is right."""
+    """Counts how often each option of ``swapped`` is offered, and among which it is right."""
 
     def __init__(self) -> None:
-        self._offered: Counter[tuple[str, str, str, str]] = Counter()
-        self._right: Counter[tuple[str, str, str, str]] = Counter()
+        self._rights: defaultdict[tuple[str, str, str], defaultdict[Options, Counter[str]]]
+        self._rights = defaultdict(lambda: defaultdict(Counter))
 
     def add(self, split: str, row: Mapping[str, Any]) -> None:
         """Count a row that fits the schema."""
         if row["spec"]["law"] != "swapped":
             return
-        key = (split, row["task"], row["family"])
-        for letter, option in zip(LETTERS, row["options"], strict=False):
-            self._offered[(*key, option)] += 1
-            self._right[(*key, option)] += letter == row["answer"]
+        right = dict(zip(LETTERS, row["options"], strict=False)).get(row["answer"], "")
+        self._rights[split, row["task"], row["family"]][frozenset(row["options"])][right] += 1
 
     def problems(self, choices: int) -> Iterator[tuple[str, str]]:
-        """(where, what) for each option whose counts betray it."""
-        for key, offered in self._offered.items():
-            right = self._right[key]
-            if offered != choices * right:
-                split, task, family, option = key
-                yield (
-                    f"{split}, {task}, {family}",
-                    f"the law 'swapped' offers '{option}' {choices} times for each time it is "
-                    f"right, but it is offered {offered} times and right {right} times",
-                )
+        """(where, what) for each option, or set of options, whose counts betray the answer."""
+        for (split, task, family), rights in self._rights.items():
+            where = f"{split}, {task}, {family}"
+            betrayed = list(_too_rare(rights, choices))
+            for what in betrayed or _uneven(rights, choices):
+                yield where, what
+
+
+def _too_rare(rights: Rights, choices: int) -> Iterator[str]:
+    offered: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for options, counts in rights.items():
+        right.update(counts)
+        for option in options:
+            offered[option] += counts.total()
+    for option in offered:
+        if offered[option] != choices * right[option]:
+            yield (
+                f"the law 'swapped' offers '{option}' {choices} times for each time it is "
+                f"right, but it is offered {offered[option]} times and right {right[option]} times"
+            )
+
+
+def _uneven(rights: Rights, choices: int) -> Iterator[str]:
+    beside: defaultdict[Options, set[str]] = defaultdict(set)  # k - 1 options -> those beside them
+    for options in rights:
+        for option in options:
+            beside[options - {option}].add(option)
+    for options, counts in rights.items():
+        over = _over(options, counts)
+        if not over:
+            continue
+        others = {one for out in options for one in beside[options - {out}]} - options
+        circles = [_Circle(options | {one}, rights) for one in others]
+        possible = over.total() <= sum(circle.most for circle in circles)
+        drawn = all(circle.chance >= BY_CHANCE for circle in circles)
+        lean = letter_balance(dict(zip(LETTERS, over.values(), strict=False)), choices)
+        if not (possible and drawn and lean >= UNEVEN):
+            listed = ", ".join(f"'{one}' {counts[one]}" for one in sorted(options))
+            yield (
+                f"the law 'swapped' makes each of the same options right equally often, but of "
+                f"{counts.total()} questions they are right like this: {listed} times"
+            )
+
+
+def _over(options: Options, counts: Counter[str]) -> Counter[str]:
+    """What is left of the right answers when every option has had as many as the rarest."""
+    least = min(counts[option] for option in options)
+    return Counter({one: counts[one] - least for one in options if counts[one] > least})
+
+
+class _Circle:
+    """k + 1 members that may have stood in circles; each question leaves out one of them.
+
+    Attributes:
+        most: circles of them that there can be.
+        chance: probability that so many stand in the same order as these seem to; 1 where they
+            do not.
+    """
+
+    def __init__(self, members: Options, rights: Rights) -> None:
+        sets = [members - {one} for one in members]
+        asked = [rights.get(options, Counter[str]()) for options in sets]
+        self.most = min(counts.total() for counts in asked)
+        over = [_over(options, counts) for options, counts in zip(sets, asked, strict=True)]
+        self.chance = 1.0
+        if all(len(one) == 1 for one in over):
+            same = min(one.total() for one in over)
+            self.chance = math.factorial(len(members) - 1) ** -float(same - 1)

@@ -268,12 +268,15 @@ class _Run:
 
     def _plan(self, groups: Mapping[tuple[str, str], Sequence[Episode]]) -> None:
         """Laws and pools of each task and split, with reference demos where it has too few."""
-        small = {key for key, group in groups.items() if wants_references(group, self.spec)}
+        short: defaultdict[str, list[str]] = defaultdict(list)  # task -> splits with too few
+        for task, split in sorted(groups, key=lambda key: SPLITS.index(key[1])):
+            if wants_references(groups[task, split], self.spec):
+                short[task].append(split)
         self.references = read_references(
             self.source,
             self.spec,
             self.selection,
-            {task for task, _ in small},
+            short,
             set(self.splits),
             self.place,
             self.workers,
@@ -281,16 +284,14 @@ class _Run:
         )
         self.failures.extend(self.references.notes)
         for key, group in groups.items():
-            references = self.references.episodes.get(key[0], ()) if key in small else ()
-            self.plans[key] = plan_task(group, self.spec, references)
+            self.plans[key] = plan_task(group, self.spec, self.references.episodes.get(key, ()))
 
     def _drawn_from(self) -> list[str]:
-        """Ids of the reference episodes that are in a pool, in the source's order."""
-        used = {task for (task, _), plan in self.plans.items() if plan.references}
+        """Ids of the reference episodes that are in a pool, by task and split."""
         return [
             one.id
-            for task, some in self.references.episodes.items()
-            if task in used
+            for key, some in self.references.episodes.items()
+            if self.plans[key].references
             for one in some
         ]
 

@@ -36,10 +36,10 @@ def build_manifest(
     for shard in shards:
         for task, families in shard["items"].items():
             items[task].update(families)
-    references: dict[str, int] = {}
+    references: Counter[str] = Counter()  # each serves one split alone
     for (task, _), plan in plans.items():
         if plan.references:
-            references[task] = plan.references
+            references[task] += plan.references
     splits = {}
     for split in SPLITS:
         mine = [shard for shard in shards if shard["split"] == split]

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from robotmcqa import __version__
-from robotmcqa.sources import DemoSource, Selection, settings_of
+from robotmcqa.sources import DemoSource, Recorded, Selection, settings_of
 from robotmcqa.spec import FAMILY_NAMES, PRESETS, Spec
 
 __all__ = ["command", "provenance", "selection_document"]
@@ -40,6 +40,8 @@ def provenance(
         **_counted(episodes),
         "demos": demos,
     }
+    if isinstance(source, Recorded) and source.recorded_by:
+        of_source["recorded_by"] = source.recorded_by
     if settings := settings_of(source):
         of_source["settings"] = settings
     if (counted := _counted(references))["episodes"]:

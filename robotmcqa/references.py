@@ -2,11 +2,15 @@
 
 A split with few demos of a task has too few true answers of other demos to draw from. A simulator
 can make more: their states only, no pictures, in a moment.
+
+A reference demo's answers are always wrong: no question is asked about it. So each serves one
+split alone. If both drew from the same ones, whoever remembers what was never right in training
+would know it for wrong in testing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from robotmcqa.episode import Episode
@@ -20,7 +24,9 @@ from robotmcqa.workplace import Workplace
 __all__ = ["REFERENCE_EPISODES", "References", "read_references"]
 
 REFERENCE_EPISODES = 24
-"""Reference demos of a task: enough for several kinds of keyframes and for those that fail."""
+"""Reference demos of a task for each split that is short: enough for several kinds of keyframes
+and for those that fail.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,11 @@ class References:
     """Reference episodes, and what became of the demos that are none.
 
     Attributes:
-        episodes: task -> episodes without pictures, in the source's order.
+        episodes: (task, split) -> episodes without pictures, in the source's order; none is in two.
         notes: a line of ``meta/failures.jsonl`` for each that had to be left out.
     """
 
-    episodes: Mapping[str, Sequence[Episode]] = field(default_factory=dict)
+    episodes: Mapping[tuple[str, str], Sequence[Episode]] = field(default_factory=dict)
     notes: Sequence[Failure] = ()
 
 
@@ -40,17 +46,17 @@ def read_references(
     source: DemoSource,
     spec: Spec,
     selection: Selection,
-    tasks: Iterable[str],
+    short: Mapping[str, Sequence[str]],
     taken: Set[str],
     place: Workplace,
     workers: int,
     listener: Listener,
 ) -> References:
-    """Reference episodes of each task, from the spool where an earlier run has read them.
+    """Reference episodes of each task and split, from the spool where an earlier run has read them.
 
     Args:
         source, spec, selection: of the data set.
-        tasks: those that need references.
+        short: task -> its splits that need references.
         taken: ids of the episodes in the data set; copies of them are no references.
         place: where the spool is.
         workers: processes.
@@ -59,24 +65,34 @@ def read_references(
     Returns:
         Nothing where the source supplies none.
     """
-    wanted = sorted(tasks)
-    if not wanted or not isinstance(source, SuppliesReferences):
+    if not short or not isinstance(source, SuppliesReferences):
         return References()
-    count = REFERENCE_EPISODES
-    refs = [ref for task in wanted for ref in source.references(task, selection, count)]
+    refs = [
+        ref
+        for task, splits in sorted(short.items())
+        for ref in source.references(task, selection, REFERENCE_EPISODES * len(splits))
+    ]
     listener.stage("Planning reference demos", len(refs))
     found: dict[str, Episode | Failure] = {}
     reader = ReadDemo(source, replace(spec, cameras=()), place.references)
     for ref, result in read_demos(reader, refs, workers):
         found[ref.name] = result
         listener.advance(1, failures=not isinstance(result, Episode))
-    return _sorted_out(refs, found, taken)
+    whole, notes = _sorted_out(refs, found, taken)
+    return References(
+        {
+            (task, split): whole.get(task, [])[place :: len(splits)]
+            for task, splits in sorted(short.items())
+            for place, split in enumerate(splits)
+        },
+        notes,
+    )
 
 
 def _sorted_out(
     refs: Sequence[DemoRef], found: Mapping[str, Episode | Failure], taken: Set[str]
-) -> References:
-    """Keep each recording once, in the order of ``refs``; note why the others are left out."""
+) -> tuple[dict[str, list[Episode]], list[Failure]]:
+    """Each task's recordings once, in the order of ``refs``, and why the others are left out."""
     episodes: dict[str, list[Episode]] = {}
     notes = []
     seen = set(taken)
@@ -89,4 +105,4 @@ def _sorted_out(
         else:
             seen.add(result.id)
             episodes.setdefault(ref.task, []).append(result)
-    return References(episodes, notes)
+    return episodes, notes

@@ -23,6 +23,7 @@ from robotmcqa.dataset import Dataset
 from robotmcqa.episode import Moment
 from robotmcqa.exchange_check import ExchangeCheck
 from robotmcqa.files import sha256_of
+from robotmcqa.licences import licence_problem
 from robotmcqa.motion import all_labels, motion_label, neighbours
 from robotmcqa.questions import FAMILIES
 from robotmcqa.questions.prompts import LETTERS
@@ -116,6 +117,9 @@ def _validate(path: Path, advance: Callable[[int], None]) -> Report:
     report.problems.extend(_file_problems(dataset))
     if report.problems:
         return report  # rows of a damaged file say nothing
+    unfit = licence_problem(dataset.provenance["source"])
+    if unfit:  # the card follows the provenance, so nothing else would notice
+        report.problems.append(Problem("meta/provenance.json, source.licence", unfit))
     rows = _RowChecks(dataset)
     exchanged = ExchangeCheck()
     splits: dict[str, str] = {}  # episode -> the split it was first met in

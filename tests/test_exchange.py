@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -217,3 +218,69 @@ def test_a_broken_exchange_is_found() -> None:
     found = list(broken.problems(4))
     assert len(found) == 4
     assert all("reach_target" in where and "offers" in what for where, what in found)
+
+
+def offering(options: Sequence[str], answer: str, law: str = "swapped") -> dict[str, Any]:
+    return {
+        "spec": {"law": law},
+        "task": "reach_target",
+        "family": "waypoint",
+        "options": list(options),
+        "answer": "ABCDEFGH"[options.index(answer)],
+    }
+
+
+def circle(members: str) -> list[dict[str, Any]]:
+    """The questions of a set with one member more than a question has options."""
+    return [
+        offering([one, *(members[other] for other in others)], one)
+        for one, others in zip(
+            members, partners(range(len(members)), len(members) - 1), strict=True
+        )
+    ]
+
+
+def found_in(questions: list[dict[str, Any]], choices: int = 4) -> list[str]:
+    check = ExchangeCheck()
+    for question in questions:
+        check.add("train", question)
+    return [what for _, what in check.problems(choices)]
+
+
+def test_an_answer_that_hangs_on_its_company_is_found() -> None:
+    """Every option is right once for four times it is offered, yet its set says which it is."""
+    questions = circle("vwxyz") * 4
+    offered = Counter(option for one in questions for option in one["options"])
+    assert set(offered.values()) == {16}
+    assert len(found_in(questions)) == 5
+    assert "'w' 4" in " ".join(found_in(questions))
+
+
+def test_circles_in_orders_of_their_own_are_no_betrayal() -> None:
+    orders = ("vwxyz", "vyxwz", "vzwyx", "vwzxy")
+    assert not found_in([question for order in orders for question in circle(order)])
+    assert not found_in(circle("vwxyz"))
+    assert not found_in([*circle("vwxyz"), *(offering("vwxy", one) for one in "vwxy" * 3)])
+    assert not found_in(circle("abc") * 2, 2)  # of three there are but two orders
+
+
+@pytest.mark.parametrize("times", [1, 2, 30])
+def test_a_set_that_is_asked_unevenly_is_found(times: int) -> None:
+    """Two sets share three options, and each asks for a shared one where the other has it not."""
+    one = [offering("vwxy", right) for right in "vvxy"]
+    other = [offering("vwxz", right) for right in "wwxz"]
+    assert len(found_in((one + other) * times)) == 2
+
+
+def test_lots_of_circles_that_lean_to_one_option_are_found() -> None:
+    orders = ("vwxyz",) * 40 + ("vyxwz", "vzwyx", "vwzxy", "vxwzy", "vxyzw") * 2
+    assert found_in([question for order in orders for question in circle(order)])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_labels_that_repeat_are_no_false_alarm(seed: int) -> None:
+    """Motion: few labels, so that many sets offer the same ones."""
+    for choices in (2, 3, 4, 6):
+        made = rows(swapped(families=("motion",), choices=choices, seed=seed), episodes(60))
+        assert len(made) > 150
+        assert not found_in(made, choices)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from robotmcqa import Spec, extract
+from robotmcqa import Spec, extract, validate
 from robotmcqa.demo import Demo
 from robotmcqa.errors import ExtractionFailed, SourceError, UsageError
 from robotmcqa.recording import Recording, record
@@ -177,6 +177,10 @@ def test_recorded_demos_keep_their_licence(tmp_path: Path, demos: Path) -> None:
     """Unless others have been put among them."""
     recorded(tmp_path, cameras=())
     assert RLBenchSource(str(tmp_path)).licence == "made up"
+    assert RLBenchSource(str(tmp_path)).recorded_by == "fake"
+    extract(RLBenchSource(str(tmp_path)), Spec(cameras=()), tmp_path.with_name("out"))
+    assert validate(tmp_path.with_name("out")).ok
+    assert RLBenchSource(str(demos)).recorded_by is None
     assert "RLBench" in RLBenchSource(str(demos)).licence
     shutil.copytree(demos / "reach_target", tmp_path / "reach_target")
     assert "RLBench" in RLBenchSource(str(tmp_path)).licence

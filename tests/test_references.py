@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,17 @@ from robotmcqa.sources import (
     choose_auto,
 )
 from robotmcqa.sources.rlbench import RLBenchSource
-from tests.conftest import Run, rows_of, tree
+from tests.conftest import Row, Run, rows_of, tree
 from tests.extractions import failures_of, manifest_of
 from tests.fake_simulator import FakeSimulator, installed
-from tests.items import episodes
+from tests.items import episodes, right_text
 from tests.runs import Counting, Enough, StopAfter, killed_at
 
 GROUNDED = preset("grounded", cameras=())
 FOUR = Selection(("reach_target",), None, 4)
 """Too few for ``matched``: three episodes for training, one for testing."""
+BOTH = 2 * REFERENCE_EPISODES
+"""Reference demos where both splits are short: each has its own."""
 
 
 def made(
@@ -92,15 +95,15 @@ def test_a_small_set_of_a_simulator_is_matched(tmp_path: Path) -> None:
     log = tmp_path / "log"
     out = made(tmp_path / "out", FakeSimulator(log=log))
     assert position_laws(out) == {"matched"}
-    assert manifest_of(out)["references"] == {"reach_target": REFERENCE_EPISODES}
+    assert manifest_of(out)["references"] == {"reach_target": BOTH}
     told = provenance_of(out)["source"]
     assert told["episodes"] == told["demos"] == 4
-    assert told["references"]["episodes"] == REFERENCE_EPISODES
-    assert "24 of `reach_target`." in (out / "README.md").read_text("utf-8")
+    assert told["references"]["episodes"] == BOTH
+    assert "48 of `reach_target`." in (out / "README.md").read_text("utf-8")
     assert validate(out).ok
     loaded = log.read_text().splitlines()
-    assert len(loaded) == len(set(loaded)) == 4 + REFERENCE_EPISODES
-    assert sum("/demo10" in line for line in loaded) == REFERENCE_EPISODES
+    assert len(loaded) == len(set(loaded)) == 4 + BOTH
+    assert sum("/demo10" in line for line in loaded) == BOTH
     rows = rows_of(out)
     assert len({row["episode"] for row in rows}) == 4
     own = {tuple(round(one, 3) for one in row["target"][:3]) for row in rows}
@@ -109,6 +112,30 @@ def test_a_small_set_of_a_simulator_is_matched(tmp_path: Path) -> None:
     ]
     assert len(wrong) > 30
     assert sum(point in own for point in wrong) < len(wrong) / 3
+
+
+def test_no_reference_serves_both_splits(tmp_path: Path) -> None:
+    """An option that is known from training never to be right must not come back in testing."""
+    out = made(tmp_path / "out", selection=Selection(("reach_target", "push_button"), None, 6))
+    assert position_laws(out) == {"matched"}
+    for task, family in product(("reach_target", "push_button"), ("waypoint", "current_state")):
+
+        def rows(split: str, task: str = task, family: str = family) -> list[Row]:
+            named = (task, family)
+            return [row for row in rows_of(out, split) if (row["task"], row["family"]) == named]
+
+        right = {right_text(row) for row in rows("train")}
+        wrong = {option for row in rows("train") for option in row["options"]} - right
+        offered = {option for row in rows("test") for option in row["options"]}
+        assert len(wrong) > 15
+        assert offered
+        assert not wrong & offered, (task, family)
+
+
+def test_the_only_short_split_has_all_references(tmp_path: Path) -> None:
+    out = made(tmp_path / "out", selection=Selection(("reach_target",), None, 12))
+    assert manifest_of(out)["references"] == {"reach_target": REFERENCE_EPISODES}
+    assert provenance_of(out)["source"]["references"]["episodes"] == REFERENCE_EPISODES
 
 
 def test_references_are_made_without_pictures(tmp_path: Path) -> None:
@@ -154,7 +181,7 @@ def test_saved_demos_supply_no_references(demos: Path) -> None:
 
 def test_references_that_fail_only_make_the_pool_smaller(tmp_path: Path) -> None:
     out = made(tmp_path / "out", FakeSimulator(failing=("demo1001", "demo1005")), max_failures=0)
-    assert manifest_of(out)["references"] == {"reach_target": REFERENCE_EPISODES - 2}
+    assert manifest_of(out)["references"] == {"reach_target": BOTH - 2}
     assert manifest_of(out)["failures"] == 0
     notes = [line for line in failures_of(out) if line["kind"] == "note"]
     assert {line["where"].rpartition("/")[2] for line in notes} == {"demo1001", "demo1005"}
@@ -165,7 +192,7 @@ def test_references_that_fail_only_make_the_pool_smaller(tmp_path: Path) -> None
 
 
 def test_too_few_references_leave_the_law_as_it_was(tmp_path: Path) -> None:
-    failing = tuple(f"demo{1000 + number}" for number in range(REFERENCE_EPISODES - 2))
+    failing = tuple(f"demo{1000 + number}" for number in range(BOTH - 4))
     out = made(tmp_path / "out", FakeSimulator(failing=failing))
     assert "matched" not in position_laws(out)
     assert manifest_of(out)["references"] == {}
@@ -175,7 +202,7 @@ def test_too_few_references_leave_the_law_as_it_was(tmp_path: Path) -> None:
 
 def test_a_copy_of_an_episode_is_no_reference(tmp_path: Path) -> None:
     out = made(tmp_path / "out", FakeSimulator(copies=True))
-    assert manifest_of(out)["references"] == {"reach_target": REFERENCE_EPISODES - 1}
+    assert manifest_of(out)["references"] == {"reach_target": BOTH - 1}
     (line,) = [line for line in failures_of(out) if line["kind"] == "note"]
     assert line["where"].endswith("demo1000")
     assert line["why"] == "a reference demo was left out: the same recording as another"
@@ -209,7 +236,7 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
         made(out, source, listener=StopAfter(stage, count))
     assert tree(made(out, source, resume=True)) == whole
     loaded = log.read_text().splitlines()
-    assert len(set(loaded)) == 4 + REFERENCE_EPISODES
+    assert len(set(loaded)) == 4 + BOTH
     assert len(loaded) - len(set(loaded)) <= 1  # the one at which it was stopped
 
 
@@ -357,7 +384,7 @@ def test_a_plugin_gets_the_options(robotmcqa: Run, tmp_path: Path) -> None:
         env=env,
     )
     assert done.returncode == 0, done.stderr
-    assert "Reference demos that 'matched' also draws from: reach_target 24" in done.stdout
+    assert "Reference demos that 'matched' also draws from: reach_target 48" in done.stdout
     spec = preset("grounded", seed=5)
     source = FakeSimulator(SourceOptions(5, 40))
     own = made(tmp_path / "own", source, spec, Selection(("reach_target",), None, 3))

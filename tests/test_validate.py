@@ -9,7 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from robotmcqa import Spec, extract, open_source, validate
+from robotmcqa.card.front_matter import RLBENCH_LICENCE
+from robotmcqa.licences import RLBENCH, SIM
 from robotmcqa.sources import Selection
+from robotmcqa.validation import Report
 from tests.conftest import Row, Run, rows_of
 from tests.tampering import Change, first, replace_option, rewrite, right, set_options, shard, sign
 
@@ -333,6 +336,49 @@ def test_always_the_same_letter_is_found(robotmcqa: Run, copy: Path) -> None:
     problems = json.loads(done.stdout)["problems"]
     assert {one["where"] for one in problems} == {"waypoint", "current_state", "motion"}
     assert all("not balanced" in one["what"] for one in problems)
+
+
+def relicensed(folder: Path, **changes: str) -> Report:
+    """With provenance, manifest and card in agreement about it."""
+    path = folder / "meta/provenance.json"
+    document = json.loads(path.read_text("utf-8"))
+    document["source"] |= changes
+    path.write_text(json.dumps(document), "utf-8")
+    sign(folder)
+    return validate(folder)
+
+
+def test_rlbench_demos_under_another_licence_are_found(robotmcqa: Run, copy: Path) -> None:
+    (problem,) = relicensed(copy, licence="MIT").problems
+    assert problem.where == "meta/provenance.json, source.licence"
+    assert "non-commercial" in problem.what
+    done = robotmcqa("validate", copy)
+    assert done.returncode == 3
+    assert "says 'MIT'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "ok"),
+    [
+        ({"licence": RLBENCH}, True),
+        ({"licence": SIM}, False),
+        ({"licence": SIM, "recorded_by": "sim"}, True),
+        ({"licence": RLBENCH, "recorded_by": "sim"}, False),
+        ({"licence": "MIT", "recorded_by": "rlbench-live"}, False),
+        ({"licence": "MIT", "scheme": "lab"}, True),
+        ({"licence": "MIT", "scheme": "sim"}, False),
+        ({"licence": SIM, "scheme": "sim"}, True),
+    ],
+)
+def test_a_licence_has_to_fit_who_made_the_demos(
+    copy: Path, source: dict[str, str], ok: bool
+) -> None:
+    assert relicensed(copy, **source).ok is ok
+
+
+def test_the_card_and_the_sources_speak_of_the_same_licences(demos: Path) -> None:
+    assert RLBENCH_LICENCE == RLBENCH == open_source(f"rlbench:{demos}").licence
+    assert open_source("sim").licence == SIM
 
 
 def test_a_column_too_few_is_an_error_with_a_remedy(robotmcqa: Run, copy: Path) -> None:

@@ -2,12 +2,13 @@
 
 A guesser scores every option; the best one is its guess, and where several are best it earns the
 share that drawing one of them would. What a guesser knows of a task (the usual height, the usual
-letter) comes from other episodes than the question's own.
+letter) comes from other episodes than the question's own. One guesser is of another kind: it
+remembers the train split and is tested on the test split alone.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,11 +31,21 @@ class Guess:
         score: table -> (n, k) scores, or None where it says nothing about the family.
         blind: needs only what the prompt says. The others are upper bounds: they know something
             that only the picture shows.
+        of_train: what it knows it has from the train split; only test questions count.
+        of_each_option: it is the luckiest of as many guesses as a question has options.
     """
 
     what: str
     score: Callable[[Table], Array | None]
     blind: bool = True
+    of_train: bool = False
+    of_each_option: bool = False
+
+    def rows(self, table: Table) -> Array:
+        """(m,) which questions count."""
+        counts = table.split == "test" if self.of_train else np.ones(len(table), dtype=bool)
+        rows: Array = np.flatnonzero(counts)
+        return rows
 
 
 def credit_of(score: Array, right: Array) -> Array:
@@ -121,6 +132,28 @@ def _commonest(table: Table) -> Array | None:
     )
 
 
+def _record(table: Table) -> Array | None:
+    """How often each option was right in training, of the times that the task offered it there.
+
+    With one time right in k added to both (Laplace), so that an option which was never offered
+    stands above one that was never right, the more the oftener that one was offered.
+    """
+    train = table.split == "train"
+    if train.all() or not train.any():
+        return None
+    offered: Counter[tuple[str, str]] = Counter()
+    right: Counter[tuple[str, str]] = Counter()
+    for row in np.flatnonzero(train):
+        offered.update((table.task[row], text) for text in table.texts[row])
+        right[table.task[row], table.texts[row, table.right[row]]] += 1
+    return np.array(
+        [
+            [(right[task, text] + 1) / (offered[task, text] + table.choices) for text in texts]
+            for task, texts in zip(table.task, table.texts, strict=True)
+        ]
+    )
+
+
 def _length(table: Table) -> Array:
     return np.array([[len(text) for text in texts] for texts in table.texts], dtype=float)
 
@@ -157,7 +190,7 @@ def _episodes(table: Table) -> dict[str, list[int]]:
 
 
 GUESSES: dict[str, Guess] = {
-    "letter": Guess("the letter that is right most often", _letter),
+    "letter": Guess("the letter that is right most often", _letter, of_each_option=True),
     "nearest": Guess("the option nearest to the stated position", _nearest_to_stated),
     "medoid": Guess("the option nearest to the others", _medoid),
     "odd_one_out": Guess("the option farthest from the others", _odd_one_out),
@@ -166,6 +199,11 @@ GUESSES: dict[str, Guess] = {
     "commonest": Guess("the task's commonest label", _commonest),
     "longest": Guess("the longest text", _length),
     "shortest": Guess("the shortest text", _shortness),
+    "record": Guess(
+        "the option that was right most often of the times the train split offers it",
+        _record,
+        of_train=True,
+    ),
     "height_by_keyframe": Guess(
         "height nearest to the median of the same-numbered keyframe", _height_by_ordinal, False
     ),

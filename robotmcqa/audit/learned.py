@@ -10,7 +10,8 @@ classifier trained on the others.
 held-out episode's answers stand in training questions, but only ever as wrong ones. Learning from
 that would push a guesser *below* chance (0 to 4 % were seen) and hide every real leak. So a
 training question that shows a right option of a held-out question is left out of training. The
-official splits need no cleaning: distractors never cross them.
+official splits need no cleaning: distractors never cross them. Where cleaning leaves nothing that
+a classifier could learn from, nothing is guessed: chance would look like a finding.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from robotmcqa.audit.guesses import credit_of
 from robotmcqa.audit.prediction import predicted, predicted_inside
 from robotmcqa.audit.table import Array, Table
 from robotmcqa.draws import Draws
+from robotmcqa.errors import DatasetError
 
 __all__ = [
     "FOLDS",
@@ -48,6 +50,9 @@ SHUFFLINGS = 3
 MOST_TRAINING = 20_000
 """Questions one classifier learns from; more of them change nothing but the time."""
 
+LEAF = 20
+"""Options in a leaf of its trees, at least: from fewer than twice as many it can learn nothing."""
+
 _EXCHANGED = ("matched", "swapped")
 """Laws whose wrong options are right ones of other questions."""
 
@@ -57,7 +62,8 @@ class Learned:
     """What the learned guesser reached.
 
     Attributes:
-        rows: (m,) which questions were guessed: the test split's, or all.
+        rows: (m,) which questions were guessed: the test split's, or all; without those for
+            which there was nothing to learn from.
         credit: (m,) mean credit over the shufflings.
         how: in words: what it was trained and tested on.
         trained: mean share of the training questions that cleaning left.
@@ -94,10 +100,12 @@ def learn(
         test = table.split == "test"
         scores = _scores(table, ~test, ~test, test, seed)
         advance()
+        if scores is None:
+            return _nothing(1.0)
         rows = np.flatnonzero(test)
         how = f"trained on the train split ({int((~test).sum())}), tested on the test split"
         return Learned(rows, credit_of(scores, table.right[rows]), how, 1.0)
-    credit = np.zeros(len(table))
+    credit, times = np.zeros(len(table)), np.zeros(len(table))
     kept = []
     for shuffling in range(shufflings):
         fold = _folds(table, folds, seed, shuffling)
@@ -107,17 +115,35 @@ def learn(
                 train = ~test & ~_contaminated(table, test)
                 kept.append(train.sum() / max(1, (~test).sum()))
                 scores = _scores(table, ~test, train, test, seed + shuffling)
-                credit[test] += credit_of(scores, table.right[test]) / shufflings
+                if scores is not None:
+                    credit[test] += credit_of(scores, table.right[test])
+                    times[test] += 1
             advance()
+    rows, trained = np.flatnonzero(times), float(np.mean(kept))
+    if not len(rows):
+        return _nothing(trained)
     how = f"{folds}-fold over episodes, {shufflings} shufflings"
-    return Learned(np.arange(len(table)), credit, how, float(np.mean(kept)))
+    if len(rows) < len(table):
+        how += f", for {len(rows)} of {len(table)} questions: too little to learn from for others"
+    return Learned(rows, credit[rows] / times[rows], how, trained)
+
+
+def _nothing(trained: float) -> Learned:
+    empty = np.zeros(0, dtype=int)
+    return Learned(empty, empty.astype(float), "not learned: too little to learn from", trained)
 
 
 def learn_apart(train: Table, test: Table, seed: int = 0) -> Array:
-    """(n,) credit on ``test`` of a guesser trained on ``train``: splits that were made apart."""
+    """(n,) credit on ``test`` of a guesser trained on ``train``: splits that were made apart.
+
+    Raises:
+        DatasetError: ``train`` is too small to learn from.
+    """
     both = joined(train, test)
     held = np.arange(len(both)) >= len(train)
     scores = _scores(both, ~held, ~held, held, seed)
+    if scores is None:
+        raise DatasetError(f"{train.family}: too little to learn from", "take more demonstrations")
     return credit_of(scores, test.right)
 
 
@@ -170,8 +196,8 @@ def _marks(table: Table) -> Iterator[list[tuple[str, object]]]:
             yield [(task, frozenset(texts))]
 
 
-def _scores(table: Table, others: Array, train: Array, test: Array, seed: int) -> Array:
-    """(m, k) scores of the options of the test questions.
+def _scores(table: Table, others: Array, train: Array, test: Array, seed: int) -> Array | None:
+    """(m, k) scores of the options of the test questions; None where nothing could be learned.
 
     Args:
         table: all questions.
@@ -183,21 +209,22 @@ def _scores(table: Table, others: Array, train: Array, test: Array, seed: int) -
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
+    chosen = np.flatnonzero(train)
+    if len(chosen) * table.choices < 2 * LEAF:
+        return None
     numbers, categories = features(table)
     if table.shown.all():
         guess = predicted_inside(table, others, _folds(table, INNER_FOLDS, seed, 0), seed)
         guess[test] = predicted(table, others, test, seed)
         numbers = np.concatenate([numbers, against(table, guess)], axis=2)
     _, k, f = numbers.shape
-    chosen = np.flatnonzero(train)
-    if not len(chosen):
-        return np.zeros((int(test.sum()), k))
     chosen = chosen[:: -(-len(chosen) // MOST_TRAINING)]
     wanted = np.arange(k) == table.right[chosen][:, None]
     model = HistGradientBoostingClassifier(
         learning_rate=0.06,
         max_iter=150,
         max_leaf_nodes=15,
+        min_samples_leaf=LEAF,
         l2_regularization=1.0,
         categorical_features=categories,
         early_stopping=False,

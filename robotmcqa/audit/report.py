@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from robotmcqa.audit.guesses import GUESSES, credit_of
 from robotmcqa.audit.intervals import Share, share_of
@@ -24,6 +22,9 @@ LEARNED = "learned"
 BUCKETS = ((0.0, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, float("inf")))
 """Distance from the gripper to the next keyframe, m."""
 
+LITTLE = 0.5
+"""It is told when cleaning has left less than this share of the training questions."""
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyAudit:
@@ -33,10 +34,13 @@ class FamilyAudit:
         family, choices: its name, and options per question; chance is one in so many.
         laws: of the distractors, sorted.
         shown: share of the prompts that state the current position.
-        guesses: name -> share of right guesses, :data:`LEARNED` last where it was tried.
-        best: name of the blind guess with the highest share.
+        guesses: name -> share of right guesses, :data:`LEARNED` last where something was learned.
+        best: name of the blind guess that is surely right most often (:attr:`least`).
         by_task, by_distance: the best guess's share in each part.
-        how: what the learned guess was trained and tested on; empty in the quick form.
+        tried: blind guesses in the whole audit, of all families: the more are tried, the better
+            the luckiest of them.
+        how: what the learned guess was trained and tested on, or that there is none; empty in
+            the quick form.
         trained: share of the training questions that it was allowed to learn from.
     """
 
@@ -48,6 +52,7 @@ class FamilyAudit:
     best: str
     by_task: Mapping[str, Share]
     by_distance: Mapping[str, Share]
+    tried: int
     how: str = ""
     trained: float = 1.0
 
@@ -61,6 +66,30 @@ class FamilyAudit:
         """The best blind guess."""
         return self.guesses[self.best]
 
+    @property
+    def least(self) -> float:
+        """What is surely guessable: the luck of the best of so many guesses is allowed for."""
+        return self.guessable.least(self.tried)
+
+    @property
+    def verdict(self) -> str:
+        """The best blind guess in words."""
+        return verdict(self.guessable, self.chance, self.tried)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the figures keep to themselves."""
+        if self.how and LEARNED not in self.guesses:
+            return (
+                f"{self.how} (cleaning left {100 * self.trained:.1f} % of the training questions)",
+            )
+        if self.trained < LITTLE:
+            return (
+                f"cleaning left {100 * self.trained:.1f} % of the training questions: the learned "
+                "guess is weaker than a model trained on all of them could be",
+            )
+        return ()
+
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -72,7 +101,10 @@ class FamilyAudit:
                 for name, share in self.guesses.items()
             },
             "best": self.best,
-            "verdict": verdict(self.guessable, self.chance),
+            "least": round(self.least, 4),
+            "tried": self.tried,
+            "verdict": self.verdict,
+            "notes": list(self.notes),
             "by_task": {name: share.document() for name, share in self.by_task.items()},
             "by_distance": {name: share.document() for name, share in self.by_distance.items()},
             "learned_how": self.how,
@@ -89,9 +121,9 @@ class Audit:
     seed: int = 0
 
     @property
-    def worst(self) -> float:
-        """Highest share of any family."""
-        return max((one.guessable.accuracy for one in self.families.values()), default=0.0)
+    def worst(self) -> FamilyAudit:
+        """The family of which most is surely guessable."""
+        return max(self.families.values(), key=lambda one: (one.least, one.guessable.accuracy))
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -123,16 +155,41 @@ class Audit:
             lines.append(
                 f"| {name} | {laws} | {one.best} | {100 * share.accuracy:.0f} % "
                 f"| {100 * low:.0f} to {100 * high:.0f} | {share.questions} "
-                f"| {verdict(share, one.chance)} |"
+                f"| {one.verdict} |"
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._by_task()])
+
+    def _by_task(self) -> Iterator[str]:
+        """The best guess of each family in each task, folded away; nothing for a single task."""
+        tasks = sorted({task for one in self.families.values() for task in one.by_task})
+        if len(tasks) < 2:
+            return
+        yield from ("", "<details><summary>The best blind guess by task</summary>", "")
+        yield f"| task | {' | '.join(self.families)} |"
+        yield f"|---|{'---:|' * len(self.families)}"
+        for task in tasks:
+            shares = [one.by_task.get(task) for one in self.families.values()]
+            cells = [
+                f"{100 * one.accuracy:.0f} % of {one.questions}" if one else "" for one in shares
+            ]
+            yield f"| `{task}` | {' | '.join(cells)} |"
+        yield from ("", "</details>")
 
 
-def verdict(share: Share, chance: float) -> str:
-    """The best blind guess in words."""
-    low, _ = share.interval
-    if low <= chance:
-        return "no better than chance"
+def verdict(share: Share, chance: float, tried: int = 1) -> str:
+    """A share of right guesses in words.
+
+    Args:
+        share: of the best guess.
+        chance: what drawing lots would reach.
+        tried: how many guesses it is the best of. Where nothing can be guessed, all of them
+            together are called better than chance with 5 % probability at most.
+    """
+    if share.least(tried) <= chance:
+        _, high = share.interval
+        if (high - chance) / (1 - chance) < 0.3:
+            return "no better than chance"
+        return "too few demonstrations to tell"
     solved = (share.accuracy - chance) / (1 - chance)
     if solved < 0.1:
         return "hardly better than chance"
@@ -186,14 +243,9 @@ def audit_tables(
     """Audit tables by family, whatever they were made from; arguments as for :func:`audit`."""
     in_order = [tables[name] for name in FAMILY_NAMES if name in tables]
     begin(sum(1 + (0 if quick else steps_of(table)) for table in in_order))
-    return Audit(
-        {
-            table.family: audit_table(table, quick=quick, seed=seed, advance=advance)
-            for table in in_order
-        },
-        quick,
-        seed,
-    )
+    found = [audit_table(table, quick=quick, seed=seed, advance=advance) for table in in_order]
+    tried = sum(one.tried for one in found)
+    return Audit({one.family: replace(one, tried=tried) for one in found}, quick, seed)
 
 
 def audit_table(
@@ -205,22 +257,24 @@ def audit_table(
 ) -> FamilyAudit:
     """Audit the questions of one family; arguments as for :func:`audit`."""
     credits: dict[str, tuple[Array, Array]] = {}  # guess -> (rows, credit)
-    everything = np.arange(len(table))
     for name, guess in GUESSES.items():
         score = guess.score(table)
         if score is not None:
-            credits[name] = everything, credit_of(score, table.right)
+            rows = guess.rows(table)
+            credits[name] = rows, credit_of(score[rows], table.right[rows])
     advance()
     how, trained = "", 1.0
     if not quick:
         result = learn(table, seed, advance)
-        credits[LEARNED] = result.rows, result.credit
+        if len(result.rows):
+            credits[LEARNED] = result.rows, result.credit
         how, trained = result.how, result.trained
     guesses = {
         name: share_of(credit, table.episode[rows]) for name, (rows, credit) in credits.items()
     }
     blind = [name for name in guesses if _is_blind(name)]
-    best = max(blind, key=lambda name: guesses[name].accuracy)
+    tried = sum(_tried(name, table.choices) for name in blind)
+    best = max(blind, key=lambda name: (guesses[name].least(tried), guesses[name].accuracy))
     rows, credit = credits[best]
     return FamilyAudit(
         family=table.family,
@@ -231,6 +285,7 @@ def audit_table(
         best=best,
         by_task=dict(_parts(credit, table.task[rows], table.episode[rows])),
         by_distance=dict(_distances(table, rows, credit)),
+        tried=tried,
         how=how,
         trained=trained,
     )
@@ -238,6 +293,11 @@ def audit_table(
 
 def _is_blind(name: str) -> bool:
     return name == LEARNED or GUESSES[name].blind
+
+
+def _tried(name: str, choices: int) -> int:
+    """How many guesses a guess is the best of."""
+    return choices if name != LEARNED and GUESSES[name].of_each_option else 1
 
 
 def _rows(dataset: Dataset, families: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -24,6 +24,7 @@ __all__ = [
     "AutoChoice",
     "DemoRef",
     "DemoSource",
+    "Recorded",
     "Selection",
     "Simulated",
     "SourceOptions",
@@ -193,6 +194,15 @@ class SuppliesReferences(Protocol):
             selection: of the data set; references are of its variations.
             count: how many.
         """
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """A source whose demos may be recordings of another one."""
+
+    @property
+    def recorded_by(self) -> str | None:
+        """Scheme of the simulator that made the demos and gave them its licence, where one did."""
 
 
 SCHEMES: Mapping[str, str] = {

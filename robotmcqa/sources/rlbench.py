@@ -23,6 +23,7 @@ from robotmcqa.camera import CameraModel
 from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, ForbiddenPickle, SourceError, UsageError
 from robotmcqa.ground_truth import GROUND_TRUTH, GroundTruth, parse_ground_truth
+from robotmcqa.licences import RLBENCH
 from robotmcqa.png import png_problem
 from robotmcqa.sources import DemoRef, Selection, SourceOptions
 from robotmcqa.sources.rlbench_cameras import camera_models
@@ -34,7 +35,7 @@ from robotmcqa.sources.rlbench_tree import (
     find_episodes,
     find_variations,
     numbered,
-    recorded_licence,
+    recorded_by,
 )
 
 __all__ = ["RLBenchSource", "open_rlbench"]
@@ -73,8 +74,13 @@ class RLBenchSource:
 
     @property
     def licence(self) -> str:
-        own = recorded_licence(Path(self.path))
-        return own or "RLBench: for non-commercial research only"
+        recorded = recorded_by(Path(self.path))
+        return recorded[1] if recorded else RLBENCH
+
+    @property
+    def recorded_by(self) -> str | None:
+        recorded = recorded_by(Path(self.path))
+        return recorded[0] if recorded else None
 
     def tasks(self) -> list[str]:
         return sorted({task for task, _ in find_variations(Path(self.path))})

@@ -31,7 +31,7 @@ __all__ = [
     "find_episodes",
     "find_variations",
     "numbered",
-    "recorded_licence",
+    "recorded_by",
 ]
 
 RECORDING = "recording.json"
@@ -102,14 +102,15 @@ def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:
     ]
 
 
-def recorded_licence(path: Path) -> str | None:
-    """The licence of demos that ``robotmcqa record`` has written.
+def recorded_by(path: Path) -> tuple[str, str] | None:
+    """Scheme of the simulator whose demos ``robotmcqa record`` has written, and their licence.
 
     None unless ``path`` is what it has written to, and every demo there is one of its own.
     """
     try:
         recording = json.loads((path / RECORDING).read_bytes())
-        known, licence = set(recording["episodes"]), recording["licence"]
+        known = set(recording["episodes"])
+        scheme, licence = recording["scheme"], recording["licence"]
     except (OSError, ValueError, TypeError, KeyError):
         return None
     found = {
@@ -117,7 +118,8 @@ def recorded_licence(path: Path) -> str | None:
         for task, variation in find_variations(path)
         for ref in find_episodes(path, task, variation)
     }
-    return licence if isinstance(licence, str) and found <= known else None
+    stated = isinstance(scheme, str) and isinstance(licence, str)
+    return (scheme, licence) if stated and found <= known else None
 
 
 def _subfolders(folder: Path) -> list[Path]:

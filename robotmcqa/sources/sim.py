@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, SourceError
 from robotmcqa.ground_truth import GroundTruth
+from robotmcqa.licences import SIM
 from robotmcqa.sources import SIMULATED_EPISODES, DemoRef, Selection, SourceOptions
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class SimSource:
 
     @property
     def licence(self) -> str:
-        return "Apache-2.0"
+        return SIM
 
     @property
     def cameras(self) -> tuple[str, ...]:

@@ -1,0 +1,31 @@
+"""What may be done with demonstrations, by who made them. Data made from them inherits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["RLBENCH", "SIM", "licence_problem"]
+
+RLBENCH = "RLBench: for non-commercial research only"
+"""Of RLBench's scenes, and so of every demonstration in them (its LICENSE)."""
+
+SIM = "Apache-2.0"
+"""Of the embedded simulator's demonstrations: its scenes are robotmcqa's own."""
+
+_OF_SCHEME: Mapping[str, str] = {"rlbench": RLBENCH, "rlbench-live": RLBENCH, "sim": SIM}
+
+
+def licence_problem(source: Mapping[str, Any]) -> str | None:
+    """Why a provenance's source cannot have the licence it states; None where it can.
+
+    Args:
+        source: of ``meta/provenance.json``. Demos that a simulator recorded on disk are read like
+            RLBench's, and keep the licence of the simulator that is named in ``recorded_by``.
+            What a plugin's demos are licensed under only the plugin knows.
+    """
+    maker = source.get("recorded_by", source["scheme"])
+    due = _OF_SCHEME.get(maker)
+    if due is None or source["licence"] == due:
+        return None
+    return f"says '{source['licence']}', but demonstrations of '{maker}' are under '{due}'"
