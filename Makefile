@@ -17,11 +17,11 @@ demo: $(VENV)/ready
 	@echo "Open $(DEMO)/dataset.html in a browser. The data set is $(DEMO)/dataset."
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 # What takes minutes.
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest --numprocesses auto -m slow
 
 # A table of ratios; on real demos if ROBOTMCQA_RLBENCH_DATA names their folder.
 bench: $(VENV)/ready
@@ -40,7 +40,6 @@ hub-artifacts: $(PINNED)/ready
 	$(PINNED)/bin/robotmcqa extract $(PAPER) --preset paper --out $(ARTIFACTS)/robot-r1-mcqa --config paper --overwrite
 	$(PINNED)/bin/robotmcqa extract $(PAPER) --preset grounded --out $(ARTIFACTS)/robot-r1-mcqa --config grounded --overwrite
 	$(PINNED)/bin/robotmcqa validate $(ARTIFACTS)/robot-r1-mcqa
-	cd $(ARTIFACTS) && sha256sum */*/meta/manifest.json
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check --quiet .
