@@ -248,7 +248,7 @@ def test_somebody_elses_commit_in_between(anna: Client, copy: Path) -> None:
     anna.hub.faults.add(race)
     done = anna.run("push", copy, "--repo", REPO)
     assert done.returncode == 0, done.stderr
-    assert "somebody else has committed meanwhile" in done.stderr
+    assert f"{REPO} has changed meanwhile; looking again" in done.stderr
     assert race.hits == 1
     assert_whole(anna.hub, "v1.0.1")
     assert served(anna.hub, REPO, "v1.0.1")["LICENSE"] == b"theirs"
