@@ -176,7 +176,8 @@ def with_extras(card: str, older: str) -> str:
 
     Fields that are not computed, and tags. What is computed stays as it is in ``card``.
     """
-    computed, found = front_matter_of(card), front_matter_of(older)
+    found = front_matter_of(older)
+    computed = front_matter_of(card) if found else None  # reading it takes a while
     if not (computed and found):
         return card
     extras = {field: value for field, value in found.items() if field not in _COMPUTED}
