@@ -160,7 +160,7 @@ def front_matter_of(card: str) -> dict[str, Any] | None:
     if len(parts) < 3 or parts[0]:
         return None
     try:
-        found = yaml.safe_load(parts[1])
+        found = yaml.load(parts[1], Loader=_LOADER)
     except yaml.YAMLError:
         return None
     return found if isinstance(found, dict) else None
@@ -203,6 +203,9 @@ _COMPUTED = (
     *("size_categories", "tags", "configs", "dataset_info"),
 )
 """Fields that :func:`front_matter` may give."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The safe loader in C where PyYAML has it: ten times as fast."""
 
 _BINDING = ("license", "license_name", "license_link", "configs", "dataset_info")
 """Fields that follow from the data. The others (tags, names) anybody may reword."""
