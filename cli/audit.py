@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .extract import DEFAULT_OUT
+from .place import HELP as PLACE_HELP
+from .place import folder_of
 
 if TYPE_CHECKING:
     from robotmcqa.audit import Audit, FamilyAudit
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def audit(
-    directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="The data set: a folder, or hf://org/name@v1.2.0.")
-    ] = str(DEFAULT_OUT),
+    directory: Annotated[str, typer.Argument(metavar="DIR", help=PLACE_HELP)] = str(DEFAULT_OUT),
     family: Annotated[
         list[str] | None, typer.Option(help="Only this family, repeatable. [default: all]")
     ] = None,
@@ -53,16 +52,11 @@ def audit(
     """
     from robotmcqa.audit import audit as run
     from robotmcqa.collection import parts_of
-    from robotmcqa.hub.pull import fetch, is_address
 
     from . import output
     from .progress import Bars
 
-    folder = Path(directory)
-    if is_address(directory):
-        output.quiet_hub()
-        folder = fetch(directory)
-    parts = parts_of(folder)
+    parts = parts_of(folder_of(directory))
     found: dict[str, Audit] = {}
     with Bars() as bars:
         for part in parts:

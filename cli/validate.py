@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .extract import DEFAULT_OUT
+from .place import HELP as PLACE_HELP
+from .place import folder_of
 
 
 def validate(
-    directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="The data set: a folder, or hf://org/name@v1.2.0.")
-    ] = str(DEFAULT_OUT),
+    directory: Annotated[str, typer.Argument(metavar="DIR", help=PLACE_HELP)] = str(DEFAULT_OUT),
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Check a data set, every row: schema, meaning, hashes.
@@ -30,20 +29,17 @@ def validate(
     """
     from robotmcqa.card.front_matter import content_digest
     from robotmcqa.collection import parts_of
-    from robotmcqa.hub.pull import fetch, is_address
     from robotmcqa.validation import validate as run
 
     from . import output
     from .progress import Bars
 
-    folder = Path(directory)
-    if is_address(directory):
-        output.quiet_hub()
-        folder = fetch(directory)
+    folder = folder_of(directory)
+    parts = parts_of(folder)
     with Bars() as bars:
-        bars.stage("Checking rows", sum(part.rows for part in parts_of(folder)), unit="rows")
+        bars.stage("Checking rows", sum(part.rows for part in parts), unit="rows")
         report = run(folder, bars.advance)
-    content = {part.config: content_digest(part.dataset.manifest) for part in parts_of(folder)}
+    content = {part.config: content_digest(part.dataset.manifest) for part in parts}
     if json:
         output.result(report.document() | {"content": content})
     else:

@@ -2,9 +2,9 @@
 
 A reader pins a tag ``vX.Y.Z``. The commit it names holds all files of the release at once, and the
 tag is made after it and never moved; so whatever moment a push is cut off at, there is either no
-tag or a whole release. A commit whose tag is missing is found by its title, and tagged by whoever
-pushes next. Somebody else's commit in between is seen by the Hub (``parent_commit``): the push
-looks again and comes after it.
+tag or a whole release. A commit whose tag is missing is known by its title and its changelog, and
+tagged by whoever pushes next. Somebody else's commit in between is seen by the Hub
+(``parent_commit``): the push looks again and comes after it.
 """
 
 from __future__ import annotations
