@@ -1,0 +1,61 @@
+"""The letter that an answer names, however a model writes it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["letter_of"]
+
+_BRACKETED = re.compile(r"\[\[\s*([A-Za-z])\s*\]\]")
+_WORDS = re.compile(
+    r"(?:the\s+)?(?:(?:right|correct|final|best)\s+)?(?:answer|option|choice)?\s*(?:is\b|:|=)?\s*"
+    r"(?:option|choice)?\s*",
+    re.IGNORECASE,
+)
+_MARKUP = re.compile(r"\\boxed|\\text(?:bf)?|[*_`$\"'{}]")
+_ENCLOSED = re.compile(r"[(\[<]{1,2}\s*([A-Za-z])\s*[)\]>]{1,2}")
+_ALONE = re.compile(r"([A-Za-z])\s*[.)\]:,;]?")
+_BEFORE_TEXT = re.compile(r"([A-Z])\s*(?:[.):\]-]|\s[-\u2013\u2014])\s*(.+)", re.DOTALL)
+
+
+def letter_of(answer: str, options: int = 8) -> str | None:
+    """The one option that an answer names; None where it names none, several, or none there is.
+
+    ``[[A]]`` is what prompts ask for, and counts wherever it stands in the answer. Else the answer
+    has to be the letter, with or without brackets, a full stop, markup, words such as "option",
+    or the option's text after it: ``A``, ``(b)``, ``**C**``, ``Option D.``, ``B) move left``. A
+    small letter counts where it stands alone, so that the article "a" is no answer. Letters are
+    compared in their plain form: a full-width ``Ａ`` is an A, a Cyrillic ``А`` is not.
+
+    Args:
+        answer: what stands in the answer block.
+        options: how many options there are.
+    """
+    text = unicodedata.normalize("NFKC", answer)
+    letters = {found.upper() for found in _BRACKETED.findall(text)}
+    if not letters:
+        letters = _written_otherwise(text)
+    if len(letters) != 1:
+        return None
+    (letter,) = letters
+    return letter if letter in "ABCDEFGH"[:options] else None
+
+
+def _written_otherwise(text: str) -> set[str]:
+    plain = _MARKUP.sub("", text).strip()
+    start = _WORDS.match(plain)
+    rest = plain[start.end() :].strip() if start else plain
+    whole = _ENCLOSED.fullmatch(rest.rstrip(".")) or _ALONE.fullmatch(rest)
+    if whole:
+        return {whole[1].upper()}
+    enclosed = _ENCLOSED.match(rest)
+    letter, explained = "", ""
+    if enclosed:
+        letter, explained = enclosed[1].upper(), rest[enclosed.end() :]
+    elif told := _BEFORE_TEXT.fullmatch(rest):
+        letter, explained = told[1], told[2]
+    if not letter:
+        return set()
+    others = re.findall(r"[(\[]\s*([A-Z])\s*[)\]]|\b([B-H])\b|\b(?:or|and)\s+(A)\b", explained)
+    return {letter, *(name for found in others for name in found if name)}
