@@ -1,8 +1,8 @@
 """What a completion is worth. One parser, for rewards and for evaluation.
 
-The functions here take what TRL hands to a reward function, so that their dotted paths are enough:
-``trl grpo --reward_funcs robotmcqa.scoring.format_reward robotmcqa.scoring.answer_reward``. Adapters
-for EasyR1 and verl are the files :mod:`robotmcqa.scoring.easyr1` and :mod:`robotmcqa.scoring.verl`.
+The functions here take what TRL hands to a reward function, so that their dotted paths are
+enough: ``trl grpo --reward_funcs robotmcqa.scoring.combined_reward``. EasyR1 and verl load files:
+:mod:`robotmcqa.scoring.easyr1` and :mod:`robotmcqa.scoring.verl`.
 """
 
 from __future__ import annotations

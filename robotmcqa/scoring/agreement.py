@@ -37,9 +37,5 @@ def _named_last(reasoning: str, options: Sequence[str]) -> str | None:
     texts = {text: "ABCDEFGH"[place] for place, text in enumerate(options)}
     longest_first = sorted(texts, key=len, reverse=True)
     pattern = "|".join([r"\[\[([A-H])\]\]", *(re.escape(text) for text in longest_first)])
-    last = None
-    for last in re.finditer(pattern, reasoning):
-        pass
-    if last is None:
-        return None
-    return last[1] or texts[last[0]]
+    named = list(re.finditer(pattern, reasoning))
+    return (named[-1][1] or texts[named[-1][0]]) if named else None

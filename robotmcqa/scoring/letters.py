@@ -26,7 +26,7 @@ def letter_of(answer: str, options: int = 8) -> str | None:
     has to be the letter, with or without brackets, a full stop, markup, words such as "option",
     or the option's text after it: ``A``, ``(b)``, ``**C**``, ``Option D.``, ``B) move left``. A
     small letter counts where it stands alone, so that the article "a" is no answer. Letters are
-    compared in their plain form: a full-width ``Ａ`` is an A, a Cyrillic ``А`` is not.
+    compared in their plain form: a full-width A is an A, a Cyrillic one is not.
 
     Args:
         answer: what stands in the answer block.
