@@ -16,12 +16,15 @@ demo: $(VENV)/ready
 	@echo
 	@echo "Open $(DEMO)/dataset.html in a browser. The data set is $(DEMO)/dataset."
 
+# The last hundred tests are the dearest: whoever has run out of work takes some of them.
+SHARED := --numprocesses auto --dist worksteal
+
 test: check
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest $(SHARED)
 
 # What takes minutes.
 test-slow: $(VENV)/ready
-	$(BIN)/python -m pytest --numprocesses auto -m slow
+	$(BIN)/python -m pytest $(SHARED) -m slow
 
 # A table of ratios; on real demos if ROBOTMCQA_RLBENCH_DATA names their folder.
 bench: $(VENV)/ready

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +119,12 @@ class FakeSimulator:
     def _demo(self, ref: DemoRef) -> Demo:
         number, variation = int(ref.locator), ref.variation or 0
         seed = 10_000 * self.options.seed + number
-        demo = make_demo(ref.task, seed, variation, size=self._size, cameras=self.cameras)
+        demo = make_demo(ref.task, seed, variation, cameras=())
         frames = len(demo)
+        drawn = partial(_picture, ref.task, seed, variation, self._size)
         return replace(
             demo,
+            images={camera: partial(drawn, camera) for camera in self.cameras},
             ground_truth=ground_truth_of(demo),
             cameras={
                 "front": CameraModel(pinhole_intrinsics(self._size, 40), FRONT, 0.01, 4.5),
@@ -134,6 +136,17 @@ class FakeSimulator:
             depths={camera: partial(plain, self._size, 90) for camera in self.cameras},
             masks={camera: partial(plain, self._size, 20) for camera in self.cameras},
         )
+
+
+@cache
+def _picture(task: str, seed: int, variation: int, size: int, camera: str, frame: int) -> bytes:
+    """Drawn once, however many tests record the same demos."""
+    return _drawn(task, seed, variation, size, camera).image(camera, frame)
+
+
+@lru_cache(maxsize=32)
+def _drawn(task: str, seed: int, variation: int, size: int, camera: str) -> Demo:
+    return make_demo(task, seed, variation, size=size, cameras=(camera,))
 
 
 def ground_truth_of(demo: Demo) -> GroundTruth:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from robotmcqa.files import json_text, write_text
 from robotmcqa.item import Item
 from robotmcqa.shards import ShardWriter, read_rows
 from robotmcqa.stages import file_entry
+from tests import warm
 from tests.conftest import SCRIPT, Row, Run
 from tests.hub_server.fixture import Hub
 
@@ -113,11 +113,10 @@ class Client:
 
     def run(self, *words: object) -> subprocess.CompletedProcess[str]:
         """``robotmcqa`` with these arguments; no token may show in its output."""
-        process = self.start(*words)
-        out, err = process.communicate(timeout=300)
+        done = warm.run([str(SCRIPT), *map(str, words)], env=self.environment)
         for token in self.hub.accounts.tokens:
-            assert token not in out + err, "a token was shown"
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+            assert token not in done.stdout + done.stderr, "a token was shown"
+        return done
 
     def json(self, *words: object) -> dict[str, Any]:
         """The result of a run that goes well, with ``--json``."""
@@ -129,14 +128,7 @@ class Client:
 
     def python(self, code: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Python code in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            env=self.environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return warm.run(["-c"], env=self.environment | variables, code=code)
 
 
 @pytest.fixture

@@ -36,15 +36,15 @@ def test_the_make_target_extracts_both_configs_and_validates() -> None:
 
 
 @pytest.mark.slow
-def test_the_bytes_are_those_of_the_page(robotmcqa: Run, tmp_path: Path) -> None:
+def test_the_bytes_are_those_of_the_page(script: Run, tmp_path: Path) -> None:
     for line in (ROOT / "docs/artifacts.txt").read_text("utf-8").splitlines():
         name, equals, pinned = line.partition("==")
         if equals and version(name) != pinned:
             pytest.skip(f"{name} {version(name)} is installed, the page is of {pinned}")
     for words in commands()[:-1]:
-        done = robotmcqa(*(word.replace("OUT", str(tmp_path)) for word in words))
+        done = script(*(word.replace("OUT", str(tmp_path)) for word in words))
         assert done.returncode == 0, done.stderr
         assert "osmesa" in done.stderr or "egl" in done.stderr.lower(), "the page is of OpenGL"
-    done = robotmcqa("validate", tmp_path / "robot-r1-mcqa", "--json")
+    done = script("validate", tmp_path / "robot-r1-mcqa", "--json")
     told = dict(re.findall(r"^\| `(\w+)` \| `([0-9a-f]{16})` \|", PAGE, re.M))
     assert json.loads(done.stdout)["content"] == told

@@ -216,6 +216,12 @@ def test_without_two_splits_there_is_no_record(split: str) -> None:
 # -------------------------------------------------------------------------------- cleaning
 
 
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions by fewer trees, for tests that do not ask how good they are."""
+    monkeypatch.setattr("robotmcqa.audit.prediction.TREES", 3)
+
+
 def test_answers_of_held_out_episodes_do_not_push_below_chance() -> None:
     """Matched questions from few answers: without cleaning a learner knows what is wrong."""
     spec = without_pictures(families=("waypoint",), distractors="matched", state="withheld")
@@ -228,6 +234,7 @@ def test_answers_of_held_out_episodes_do_not_push_below_chance() -> None:
     assert 0.3 < clean.trained < 1 == dirty.trained
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_little_left_by_cleaning_is_told() -> None:
     spec = without_pictures(families=("waypoint",), distractors="matched", choices=8)
     table = tables_of((("train", row) for row in rows(spec, episodes(14))), WORDS)["waypoint"]
@@ -471,6 +478,7 @@ def test_the_command(robotmcqa: Run, many_demos: Path, tmp_path: Path) -> None:
     assert robotmcqa("audit", tmp_path / "nothing").returncode == 3
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_the_full_form_of_a_data_set(dataset: Path) -> None:
     steps: list[int] = []
     found = audit(dataset, families=("waypoint",), begin=steps.append, advance=lambda: None)

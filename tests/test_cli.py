@@ -31,23 +31,23 @@ command: Any = typer.main.get_command(importlib.import_module("robotmcqa.cli.app
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_help_lists_every_verb(robotmcqa: Run, flag: str) -> None:
-    done = robotmcqa(flag)
+def test_help_lists_every_verb(script: Run, flag: str) -> None:
+    done = script(flag)
     assert done.returncode == 0
     assert not done.stderr
     listed = re.findall(r"^  (\w+)  ", done.stdout.partition("Commands:")[2], re.MULTILINE)
     assert listed == list(VERBS) == list(command.commands)
 
 
-def test_without_a_verb_help_is_shown(robotmcqa: Run) -> None:
-    done = robotmcqa()
+def test_without_a_verb_help_is_shown(script: Run) -> None:
+    done = script()
     assert "Commands:" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_of_a_verb_shows_examples_and_every_option(robotmcqa: Run, verb: str) -> None:
-    done = robotmcqa(verb, "--help")
+def test_help_of_a_verb_shows_examples_and_every_option(script: Run, verb: str) -> None:
+    done = script(verb, "--help")
     assert done.returncode == 0
     assert not done.stderr
     assert re.search(r"^ *Examples?:$", done.stdout, re.MULTILINE)
@@ -65,9 +65,9 @@ def test_every_option_says_what_it_does(verb: str) -> None:
 
 
 @pytest.mark.slow
-def test_examples_in_the_help_are_right(demos: Path, robotmcqa: Run, tmp_path: Path) -> None:
+def test_examples_in_the_help_are_right(demos: Path, script: Run, tmp_path: Path) -> None:
     """Each ``robotmcqa extract`` example parses: its options exist and fit together."""
-    text = " ".join(robotmcqa("extract", "--help").stdout.partition("Options:")[0].split())
+    text = " ".join(script("extract", "--help").stdout.partition("Options:")[0].split())
     examples = [line.split() for line in text.split("robotmcqa ")[1:]]
     examples = [words for words in examples if words[0] == "extract" and "--source" in words]
     assert len(examples) >= 3
@@ -75,18 +75,18 @@ def test_examples_in_the_help_are_right(demos: Path, robotmcqa: Run, tmp_path: P
         own = [word.replace("/data/demos", str(demos)) for word in words]
         own = ["push_button" if word == "open_drawer" else word for word in own]
         own = ["overhead" if word == "wrist" else word for word in own]
-        done = robotmcqa(*own, "--out", tmp_path / str(number))
+        done = script(*own, "--out", tmp_path / str(number))
         assert done.returncode == 0, done.stderr
 
 
-def test_version(robotmcqa: Run) -> None:
-    done = robotmcqa("--version")
+def test_version(script: Run) -> None:
+    done = script("--version")
     assert done.returncode == 0
     assert done.stdout == f"robotmcqa {package.__version__}\n"
 
 
-def test_completion_can_be_installed(robotmcqa: Run) -> None:
-    text = robotmcqa("--help").stdout
+def test_completion_can_be_installed(script: Run) -> None:
+    text = script("--help").stdout
     assert "--install-completion" in text
     assert "--show-completion" in text
     # It looks for the shell among its parents: started by one, as a user does.
@@ -104,56 +104,77 @@ def test_completion_can_be_installed(robotmcqa: Run) -> None:
 @pytest.mark.parametrize(
     "words", [["distil"], ["--nonsense"], ["show", "one", "two"], ["validate", "--frob"]]
 )
-def test_wrong_usage_ends_with_2(robotmcqa: Run, words: list[str]) -> None:
-    done = robotmcqa(*words)
+def test_wrong_usage_ends_with_2(script: Run, words: list[str]) -> None:
+    done = script(*words)
     assert done.returncode == 2
     assert not done.stdout
     assert words[-1] in done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tasks", "--source", "rlbench:{demos}"],
+        ["validate", "{dataset}", "--json"],
+        ["extract", "--source", "rlbench:{demos}", "--task", "juggle"],
+        ["show", "--frob"],
+    ],
+    ids=" ".join,
+)
+def test_a_forked_command_does_what_the_installed_one_does(
+    script: Run, robotmcqa: Run, demos: Path, dataset: Path, words: list[str]
+) -> None:
+    """Most tests fork: they are worth no more than this."""
+    words = [word.format(demos=demos, dataset=dataset) for word in words]
+    one, other = script(*words), robotmcqa(*words)
+    assert other.returncode == one.returncode
+    assert (other.stdout, other.stderr) == (one.stdout, one.stderr)
+    assert one.stdout + one.stderr
+
+
 # -------------------------------------------------------------------------------- tasks, doctor
 
 
-def test_tasks_lists_tasks_variations_and_demos(robotmcqa: Run, demos: Path) -> None:
-    done = robotmcqa("tasks", "--source", f"rlbench:{demos}")
+def test_tasks_lists_tasks_variations_and_demos(script: Run, demos: Path) -> None:
+    done = script("tasks", "--source", f"rlbench:{demos}")
     assert done.returncode == 0
     for task in TASKS:
         (line,) = [line for line in done.stdout.splitlines() if f" {task} " in line]
         assert re.findall(r"\d+", line) == ["0", "1", "4"]
 
 
-def test_tasks_as_json(robotmcqa: Run, demos: Path) -> None:
-    done = robotmcqa("tasks", "--source", f"rlbench:{demos}", "--json")
+def test_tasks_as_json(script: Run, demos: Path) -> None:
+    done = script("tasks", "--source", f"rlbench:{demos}", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout) == {task: {"0": 2, "1": 2} for task in TASKS}
 
 
 @pytest.mark.parametrize(("source", "code"), [("rlbench:", 2), ("rlbench:/nowhere", 3), ("x:", 2)])
-def test_tasks_of_no_source(robotmcqa: Run, source: str, code: int) -> None:
-    done = robotmcqa("tasks", "--source", source)
+def test_tasks_of_no_source(script: Run, source: str, code: int) -> None:
+    done = script("tasks", "--source", source)
     assert done.returncode == code
     assert "remedy:" in done.stderr
     assert not done.stdout
 
 
-def test_tasks_of_an_empty_folder(robotmcqa: Run, tmp_path: Path) -> None:
-    done = robotmcqa("tasks", "--source", f"rlbench:{tmp_path}", "--json")
+def test_tasks_of_an_empty_folder(script: Run, tmp_path: Path) -> None:
+    done = script("tasks", "--source", f"rlbench:{tmp_path}", "--json")
     assert done.returncode == 3
     assert "no demos" in done.stderr
     assert not done.stdout
 
 
-def test_doctor_finds_this_installation_sound(robotmcqa: Run) -> None:
+def test_doctor_finds_this_installation_sound(script: Run) -> None:
     """The suite runs, so nothing that is needed can be missing."""
-    done = robotmcqa("doctor")
+    done = script("doctor")
     assert done.returncode == 0, done.stdout
     for what in ("Python 3.11 or later", "numpy", "pyarrow", "source rlbench:", "source sim:"):
         assert what in done.stdout
 
 
-def test_doctor_as_json(robotmcqa: Run) -> None:
-    done = robotmcqa("doctor", "--json")
+def test_doctor_as_json(script: Run) -> None:
+    done = script("doctor", "--json")
     assert done.returncode == 0
     findings = json.loads(done.stdout)
     assert all(set(one) == {"what", "state", "found", "remedy"} for one in findings)
@@ -161,7 +182,7 @@ def test_doctor_as_json(robotmcqa: Run) -> None:
     assert all(one["remedy"] for one in findings if one["state"] != "ok")
 
 
-def test_doctor_names_what_is_missing(robotmcqa: Run, tmp_path: Path) -> None:
+def test_doctor_names_what_is_missing(script: Run, tmp_path: Path) -> None:
     """Another robotmcqa, seen first, that needs a package nobody has."""
     info = tmp_path / "robotmcqa-0.0.1.dist-info"
     info.mkdir()
@@ -169,7 +190,7 @@ def test_doctor_names_what_is_missing(robotmcqa: Run, tmp_path: Path) -> None:
         "Metadata-Version: 2.1\nName: robotmcqa\nVersion: 0.0.1\n"
         "Requires-Dist: no-such-package-anywhere>=3\nRequires-Dist: numpy>=1\n"
     )
-    done = robotmcqa("doctor", "--json", env={"PYTHONPATH": str(tmp_path)})
+    done = script("doctor", "--json", env={"PYTHONPATH": str(tmp_path)})
     assert done.returncode == 3
     (missing,) = [one for one in json.loads(done.stdout) if one["state"] == "missing"]
     assert "no-such-package-anywhere" in missing["what"]
@@ -218,8 +239,8 @@ def test_a_reader_that_has_gone_is_no_reason_for_a_traceback(
     assert "BrokenPipe" not in done.stderr
 
 
-def test_output_to_a_pipe_has_no_escape_codes(robotmcqa: Run, demos: Path, tmp_path: Path) -> None:
-    done = robotmcqa(
+def test_output_to_a_pipe_has_no_escape_codes(script: Run, demos: Path, tmp_path: Path) -> None:
+    done = script(
         *("extract", "--source", f"rlbench:{demos}", "--no-images", "--out", tmp_path / "out")
     )
     assert done.returncode == 0

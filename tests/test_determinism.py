@@ -15,10 +15,11 @@ from tests.runs import made
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_no_byte(
-    robotmcqa: Run, demos: Path, dataset: Path, tmp_path: Path, workers: int
+    script: Run, demos: Path, dataset: Path, tmp_path: Path, workers: int
 ) -> None:
+    """In processes of their own from the start, which the data set's was not."""
     out = tmp_path / "out"
-    done = robotmcqa("extract", "--source", f"rlbench:{demos}", "--out", out, "--workers", workers)
+    done = script("extract", "--source", f"rlbench:{demos}", "--out", out, "--workers", workers)
     assert done.returncode == 0, done.stderr
     assert tree(out) == tree(dataset)
 

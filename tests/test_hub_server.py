@@ -28,6 +28,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from tests import warm
 from tests.hub_server import fixture
 from tests.hub_server.faults import Fault
 from tests.hub_server.fixture import Hub
@@ -92,14 +93,7 @@ def script(code: str) -> list[str]:
 
 def client(code: str, env: dict[str, str], *arguments: object) -> Any:
     """Run a client to its end; what it said."""
-    done = subprocess.run(
-        [*script(code), *map(str, arguments)],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = warm.run(["-c", *map(str, arguments)], env=env, code=script(code)[-1])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -40,17 +40,20 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="th
 # -------------------------------------------------------------------------------- sudden death
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("workers", "kills"),
+    [(1, 10), (2, 4), pytest.param(2, 10, marks=pytest.mark.slow)],
+)
 def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(
-    robotmcqa: Run, demos: Path, dataset: Path, tmp_path: Path, workers: int
+    robotmcqa: Run, demos: Path, dataset: Path, tmp_path: Path, workers: int, kills: int
 ) -> None:
-    """Ten kills at moments spread over the whole run; whenever one run is through, the next."""
+    """Kills at moments spread over the whole run; whenever one run is through, the next."""
     options = ("--workers", workers)
     began = time.monotonic()
     assert started(command(demos, tmp_path / "measured", *options)).wait() == 0
     whole = time.monotonic() - began
     rng = random.Random(workers)
-    moments = [whole * (number + rng.random()) / 10 for number in range(10)]
+    moments = [whole * (number + rng.random()) / kills for number in range(kills)]
     rng.shuffle(moments)
     killed = 0
     folder = 0
