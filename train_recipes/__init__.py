@@ -1,0 +1,1 @@
+"""Recipes that train vision-language models on data sets of robotmcqa."""
