@@ -164,7 +164,7 @@ def test_closeness_as_trl_calls_it() -> None:
 
 def test_as_vlm_r1_calls_them() -> None:
     """It wraps the solutions that it reads, and adds what it read beside them."""
-    beside = {
+    beside: dict[str, Any] = {
         "accu_reward_method": ["default"],
         "image_path": [["/a.png"]],
         "options": [["1", "2"]],
