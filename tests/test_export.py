@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from robotmcqa.completions import target_completion
 from robotmcqa.dataset import Dataset
 from robotmcqa.errors import DataError, UsageError
 from robotmcqa.export import FORMATS
+from robotmcqa.export.format import Completion, Plan
 from robotmcqa.export.run import export
 from robotmcqa.rlbench_layout import save_demo
 from robotmcqa.scoring import combined_reward, position_of
@@ -49,13 +51,13 @@ def open_ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def said_of(row: Row, completion: str | None) -> str:
-    if completion in ("cot", "direct"):
-        return target_completion(row, completion)  # type: ignore[arg-type]
-    return str(row["answer"])
+def said_of(row: Row, completion: Completion | None) -> str:
+    if completion is None or completion == "solution":
+        return str(row["answer"])
+    return target_completion(row, completion)
 
 
-CHOICES: list[tuple[str, str | None]] = [
+CHOICES: list[tuple[str, Completion | None]] = [
     ("trl", None),
     ("trl", "cot"),
     ("trl", "direct"),
@@ -75,7 +77,11 @@ def test_every_format_is_read_back() -> None:
 @pytest.mark.parametrize(("to", "completion"), CHOICES)
 @pytest.mark.parametrize("kind", ["reasoned", "open_ended"])
 def test_what_goes_in_comes_out(
-    to: str, completion: str | None, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    to: str,
+    completion: Completion | None,
+    kind: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Ids in order, the prompt's very text, the pictures' very bytes, and what is to be said."""
     source: Path = request.getfixturevalue(kind)
@@ -306,3 +312,15 @@ def test_wrong_usage(
     assert "Traceback" not in done.stderr
     assert not done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_shows_what_the_guides_say() -> None:
+    """Every command and configuration that an export tells stands in docs/exports.md too."""
+    page = (Path(__file__).parents[1] / "docs/exports.md").read_text("utf-8")
+    for to, completion in CHOICES:
+        form = import_module(f"robotmcqa.export.{to}").FORMAT
+        plan = Plan(1, False, completion or form.completions[0], ("train", "test"))
+        blocks = re.findall(r"^```.*?^```", form.guide(plan), re.M | re.S)
+        assert blocks or (to, completion) == ("llava", "cot")
+        for block in blocks:
+            assert block in page

@@ -36,13 +36,14 @@ relative to this folder, or a list of such paths.
 """
     reward = "l1_reward" if plan.open_ended else "answer_reward"
     return f"""\
-For VLM-R1. Its own accuracy reward does not know the form `[[A]]`, so that ours is to stand in the
-table of rewards in `grpo_jsonl.py`:
+For VLM-R1. Its own accuracy reward does not know the form `[[A]]`: below the table of rewards in
+its `grpo_jsonl.py` write
 
 ```python
-from robotmcqa.scoring import {reward}, format_reward
+from robotmcqa import scoring
 
-reward_funcs_registry |= {{"robotmcqa": {reward}, "robotmcqa_format": format_reward}}
+reward_funcs_registry["robotmcqa"] = scoring.{reward}
+reward_funcs_registry["robotmcqa_format"] = scoring.format_reward
 ```
 
 ```sh

@@ -59,7 +59,8 @@ Columns go to the reward functions by name; `solution` is the right answer.
 ```sh
 trl grpo --dataset_name FOLDER --model_name_or_path Qwen/Qwen2.5-VL-7B-Instruct \\
     --reward_funcs robotmcqa.scoring.format_reward {reward} \\
-    --reward_weights 0.5 0.5 --num_generations 5 --output_dir grpo
+    --reward_weights 0.5 0.5 --num_generations 5 --per_device_train_batch_size 10 \\
+    --output_dir grpo
 ```
 """
 
