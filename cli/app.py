@@ -16,6 +16,7 @@ VERBS = {
     "validate": "Check a data set, every row: schema, meaning, hashes.",
     "audit": "Say how well the answers can be guessed without the picture.",
     "show": "Write a page of sampled items; print counts.",
+    "export": "Write a data set in the format of another trainer.",
     "push": "Publish a data set on the Hub as the next version.",
     "record": "Make demonstrations and save them as RLBench saves its own.",
     "tasks": "List the tasks of a source, with their variations and demos.",

@@ -17,7 +17,7 @@ import typer
 import robotmcqa as package
 from tests.conftest import SCRIPT, TASKS, Run, environment
 
-VERBS = ("extract", "validate", "audit", "show", "push", "record", "tasks", "doctor")
+VERBS = ("extract", "validate", "audit", "show", "export", "push", "record", "tasks", "doctor")
 HEAVY = (
     *("numpy", "pyarrow", "scipy", "PIL", "datasets", "jinja2", "yaml", "jsonschema_rs"),
     *("rich.table", "rich.progress", "multiprocessing", "filelock", "pandas", "mujoco"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run, rows_of
+from tests.conftest import Run, rows_of, tree
 from tests.hub_server.fixture import test_hub
 from tests.releases import (
     REPO,
@@ -33,6 +33,14 @@ def test_validate_fetches_a_release_and_checks_it(anna: Client, copy: Path) -> N
         assert f"{address}: {rows} rows" in done.stdout
     report = anna.json("validate", f"hf://{REPO}@v1.0.1")
     assert report["ok"] is True
+
+
+def test_a_release_is_exported_by_its_address(anna: Client, dataset: Path, tmp_path: Path) -> None:
+    anna.json("push", dataset, "--repo", REPO)
+    for source, out in ((f"hf://{REPO}@v1.0.0", "fetched"), (dataset, "here")):
+        done = anna.run("export", source, "--to", "llava", "--out", tmp_path / out)
+        assert done.returncode == 0, done.stderr
+    assert tree(tmp_path / "fetched") == tree(tmp_path / "here")
 
 
 def test_validate_finds_what_somebody_changed_on_the_hub(anna: Client, dataset: Path) -> None:

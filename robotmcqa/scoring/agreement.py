@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from robotmcqa.scoring.completion import parse_completion
-from robotmcqa.scoring.letters import letter_of
+from robotmcqa.scoring.letters import LETTERS, letter_of
 
 __all__ = ["agrees"]
 
@@ -19,8 +19,8 @@ __all__ = ["agrees"]
 def agrees(completion: str, options: Sequence[str]) -> bool | None:
     """Whether the option that the reasoning names last is the one that the answer chooses.
 
-    An option is named by its text or as ``[[B]]``. Where one option's text is part of another's
-    ("move left" in "slightly move left"), the longer one is meant.
+    An option is named by its text, in capitals or not, or as ``[[B]]``. Where one option's text is
+    part of another's ("move left" in "slightly move left"), the longer one is meant.
 
     Returns:
         None where the completion chooses no option, or its reasoning names none.
@@ -34,8 +34,12 @@ def agrees(completion: str, options: Sequence[str]) -> bool | None:
 
 
 def _named_last(reasoning: str, options: Sequence[str]) -> str | None:
-    texts = {text: "ABCDEFGH"[place] for place, text in enumerate(options)}
-    longest_first = sorted(texts, key=len, reverse=True)
-    pattern = "|".join([r"\[\[([A-H])\]\]", *(re.escape(text) for text in longest_first)])
-    named = list(re.finditer(pattern, reasoning))
-    return (named[-1][1] or texts[named[-1][0]]) if named else None
+    letters = dict(zip(LETTERS, options, strict=False))
+    longest_first = sorted(letters, key=lambda letter: len(letters[letter]), reverse=True)
+    names = (rf"(?P<{letter}>{re.escape(letters[letter])})" for letter in longest_first)
+    in_brackets = rf"\[\[\s*(?P<bracketed>[{''.join(letters)}])\s*\]\]"
+    named = list(re.finditer("|".join([in_brackets, *names]), reasoning, re.IGNORECASE))
+    if not named:
+        return None
+    last = named[-1]
+    return last["bracketed"].upper() if last["bracketed"] else last.lastgroup

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from robotmcqa.scoring.plain import plain
+
 __all__ = ["Completion", "parse_completion"]
 
 _TAG = re.compile(r"<(/?)(think|answer)>")
+_END_OF_TURN = re.compile(
+    r"<\|(?:im_end|endoftext|eot_id|end_of_text|end)\|>|<end_of_turn>|<eos>|</s>"
+)
 _FORM = ("<think>", "</think>", "<answer>", "</answer>")
 
 
@@ -35,7 +40,9 @@ def parse_completion(text: str) -> Completion:
     """Take a completion apart. Never fails, whatever a model has written.
 
     Tags are those of the prompt, in lower case and without attributes. White space may stand
-    around and between the blocks. The answer block may not be empty; the thought may.
+    around and between the blocks, and so may what nobody sees: characters without width. After
+    the answer the model ends its turn; the tokens that say so are no text. The answer block may
+    not be empty; the thought may.
     """
     tags = [(match[0], match.start(), match.end()) for match in _TAG.finditer(text)]
     return Completion(
@@ -70,8 +77,8 @@ def _problem(tags: _Tags, text: str) -> str:
     for where, rest in (
         ("before the thought", text[:first]),
         ("between thought and answer", text[thought:answer]),
-        ("after the answer", text[last:]),
+        ("after the answer", _END_OF_TURN.sub("", text[last:])),
     ):
-        if rest.strip():
+        if plain(rest).strip():
             return f"there is text {where}"
-    return "" if text[inside:end].strip() else "the answer is empty"
+    return "" if plain(text[inside:end]).strip() else "the answer is empty"

@@ -2,8 +2,11 @@
 
 In EasyR1's configuration, with the path that ``python -m robotmcqa.scoring.easyr1`` prints::
 
-    worker.reward.reward_type: batch
     worker.reward.reward_function: /path/to/robotmcqa/scoring/easyr1.py:compute_score
+
+Newer versions read from this file that it takes batches; older ones also want to be told::
+
+    worker.reward.reward_type: batch
 """
 
 from __future__ import annotations

@@ -2,17 +2,19 @@
 
 Each takes the completions of a batch and the columns of its rows by name, and returns a number
 from 0 to 1 for each. ``solution`` is the row's ``answer``: a letter, or the position that an
-open-ended question asks for. A completion is text, or a conversation whose last message is taken.
+open-ended question asks for; it may stand in answer tags, into which VLM-R1 puts it. A completion
+is text, or a conversation whose last message is taken.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from robotmcqa.errors import UsageError
 from robotmcqa.scoring.completion import parse_completion
-from robotmcqa.scoring.letters import letter_of
+from robotmcqa.scoring.letters import LETTERS, letter_of
 from robotmcqa.scoring.positions import l1_score, position_of
 
 __all__ = [
@@ -29,6 +31,8 @@ FORMAT_WEIGHT = 0.5
 """Weight of the format in the sum; the paper states none, its framework's default is this one."""
 
 Said = str | Sequence[Mapping[str, Any]]
+
+_IN_TAGS = re.compile(r"\s*<answer>(.*)</answer>\s*", re.DOTALL)
 
 
 def format_reward(completions: Sequence[Said], **columns: Any) -> list[float]:
@@ -102,20 +106,27 @@ def completion_text(completion: Said) -> str:
     return "".join(part.get("text") or "" for part in content or ())
 
 
-def _option_counts(options: Iterable[Sequence[str]] | None, questions: int) -> list[int]:
-    """How many options each question has; eight, the most there can be, where nobody says."""
-    return [len(texts) for texts in options] if options is not None else [8] * questions
+def _option_counts(options: Iterable[Sequence[str] | None] | None, questions: int) -> list[int]:
+    """How many options each question has; as many as there can be where nobody says."""
+    if options is None:
+        return [len(LETTERS)] * questions
+    return [len(LETTERS) if texts is None else len(texts) for texts in options]
+
+
+def _bare(solution: str) -> str:
+    inside = _IN_TAGS.fullmatch(solution)
+    return inside[1].strip() if inside else solution
 
 
 def _is_right(text: str, solution: str, gated: bool, options: int) -> bool:
     parsed = parse_completion(text)
     if parsed.answer is None or (gated and not parsed.well_formed):
         return False
-    return letter_of(parsed.answer, options) == solution
+    return letter_of(parsed.answer, options) == _bare(solution)
 
 
 def _closeness(text: str, solution: str, gated: bool) -> float:
-    target = position_of(solution)
+    target = position_of(_bare(solution))
     if target is None:
         raise UsageError(
             f"the solution '{solution}' is no position",
