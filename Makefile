@@ -6,7 +6,12 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 ARTIFACTS ?= hub-artifacts
 
-.PHONY: demo test test-slow bench pictures hub-artifacts check clean
+PROOF ?= train-proof
+# By number, for newer ones come with gigabytes of CUDA. Where even this one does, and there is no
+# GPU: make test TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test test-slow train-proof bench pictures hub-artifacts check clean
 
 # Simulated demos of reach_target, questions about them, a check, and a page to look at.
 demo: $(VENV)/ready
@@ -19,12 +24,16 @@ demo: $(VENV)/ready
 # The last hundred tests are the dearest: whoever has run out of work takes some of them.
 SHARED := --numprocesses auto --dist worksteal
 
-test: check
+test: check $(VENV)/ready-train
 	$(BIN)/python -m pytest $(SHARED)
 
 # What takes minutes.
-test-slow: $(VENV)/ready
+test-slow: $(VENV)/ready-train
 	$(BIN)/python -m pytest $(SHARED) -m slow
+
+# That a model learns to look: about 20 minutes on two cores. docs/training.md has the table.
+train-proof: $(VENV)/ready-train
+	$(BIN)/python -m robotmcqa.train_recipes.proof --out $(PROOF)
 
 # A table of ratios; on real demos if ROBOTMCQA_RLBENCH_DATA names their folder.
 bench: $(VENV)/ready
@@ -55,10 +64,16 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+$(VENV)/ready-train: $(VENV)/ready
+	@echo "Installing what trains models; this takes another minute or two."
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[train]'
+	touch $@
+
 $(PINNED)/ready: pyproject.toml docs/artifacts.txt
 	$(PYTHON) -m venv $(PINNED)
 	$(PINNED)/bin/python -m pip install --quiet --constraint docs/artifacts.txt --editable .
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PINNED) $(DEMO) $(ARTIFACTS) build dist *.egg-info
+	rm -rf $(VENV) $(PINNED) $(DEMO) $(ARTIFACTS) $(PROOF) build dist *.egg-info
