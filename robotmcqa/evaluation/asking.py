@@ -27,7 +27,7 @@ from robotmcqa.evaluation.figures import Answer
 from robotmcqa.evaluation.models import Named, opened
 from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.samples import Pictures
-from robotmcqa.evaluation.secrets import HIDDEN, secrets, without_secrets
+from robotmcqa.evaluation.secrets import without_secrets
 from robotmcqa.evaluation.subject import Subject
 from robotmcqa.evaluation.tasks import listening
 
@@ -35,6 +35,9 @@ __all__ = ["Asked", "ask_all"]
 
 MOST_FAILED = 10
 """Questions without an answer at which a run stops: then the trouble is not with one question."""
+
+_GIVEN_UP = "CancelledError("
+"""How inspect marks questions that were under way when it stopped asking."""
 
 FLUSHES = 100
 """How often a log is written while it grows; what is not in it yet lies in inspect's buffer."""
@@ -48,13 +51,11 @@ class Asked:
         answers: of all runs.
         unanswered: why questions got none: the words of the error, how often.
         tokens: in and out.
-        log: inspect's, for ``inspect view``.
     """
 
     answers: tuple[Answer, ...]
     unanswered: Mapping[str, int]
     tokens: tuple[int, int]
-    log: Path
 
 
 def ask_all(
@@ -89,7 +90,7 @@ def ask_all(
         if before is None:
             log = _begin(chosen, subject, pictures, plan, folder)
         else:
-            log = _go_on(before, plan)
+            log = _go_on(before, plan, folder)
     log = _without_secrets(read_eval_log(log.location))
     if log.status == "cancelled":
         raise KeyboardInterrupt
@@ -127,10 +128,10 @@ def _begin(model: Any, subject: Subject, pictures: Pictures, plan: Plan, folder:
     return log
 
 
-def _go_on(before: EvalLog, plan: Plan) -> EvalLog:
+def _go_on(before: EvalLog, plan: Plan, folder: Path) -> EvalLog:
     (log,) = eval_retry(
         before,
-        log_dir=str(Path(before.location).parent),
+        log_dir=str(folder),
         max_connections=plan.connections,
         max_retries=plan.retries,
         **_SETTINGS,
@@ -171,13 +172,15 @@ def _asked(log: EvalLog) -> Asked:
     unanswered: Counter[str] = Counter()
     for sample in log.samples or ():
         if sample.error is not None:
+            if sample.error.message.startswith(_GIVEN_UP):
+                continue
             unanswered[_first_line(sample.error.message)] += 1
         elif sample.scores:
             (score,) = sample.scores.values()
             answers.append(_answer(sample, score))
     usage = log.stats.model_usage.values()
     tokens = (sum(one.input_tokens for one in usage), sum(one.output_tokens for one in usage))
-    return Asked(tuple(answers), dict(unanswered), tokens, Path(log.location))
+    return Asked(tuple(answers), dict(unanswered), tokens)
 
 
 def _answer(sample: Any, score: Any) -> Answer:
@@ -216,12 +219,10 @@ def _first_line(message: str) -> str:
 def _without_secrets(log: EvalLog) -> EvalLog:
     """A server may put the key that it refuses into its answer, and inspect that into the log."""
     text = log.model_dump_json()
-    found = [secret for secret in secrets() if secret in text]
-    if not found:
+    clean = without_secrets(text)
+    if clean == text:
         return log
-    for secret in found:
-        text = text.replace(secret, HIDDEN)
-    clean = EvalLog.model_validate_json(text)
-    write_eval_log(clean, log.location)
-    clean.location = log.location
-    return clean
+    written = EvalLog.model_validate_json(clean)
+    write_eval_log(written, log.location)
+    written.location = log.location
+    return written

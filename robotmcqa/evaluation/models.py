@@ -65,10 +65,7 @@ def named(name: str, base_url: str | None = None) -> Named:
     if (folder / "config.json").is_file() and not base_url:
         return Named(name, f"robotmcqa/{folder.resolve()}")
     if base_url:
-        if not urlsplit(base_url).hostname or urlsplit(base_url).scheme not in ("http", "https"):
-            raise UsageError(
-                f"{base_url} is no address of a server", "one looks like http://localhost:8000/v1"
-            )
+        _check_address(base_url)
         return Named(name, f"openai-api/{SERVICE}/{name}", base_url)
     if folder.is_dir() or name.startswith(("robotmcqa/", "/", "./", "../", "~")):
         raise UsageError(
@@ -82,6 +79,19 @@ def named(name: str, base_url: str | None = None) -> Named:
             "checkpoint, or with --base-url a name that the server knows",
         )
     return Named(name, name)
+
+
+def _check_address(base_url: str) -> None:
+    parts = urlsplit(base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(
+            f"{base_url} is no address of a server", "one looks like http://localhost:8000/v1"
+        )
+    if parts.username or parts.password or parts.query:
+        raise UsageError(
+            f"the address of {parts.hostname} carries more than a place, and addresses are logged",
+            f"a key belongs in {SERVICE.upper()}_API_KEY",
+        )
 
 
 def opened(model: Named, arguments: dict[str, Any]) -> Any:
