@@ -23,6 +23,7 @@ from inspect_ai.log import (
 )
 
 from robotmcqa.errors import ModelError
+from robotmcqa.evaluation.baselines import problems
 from robotmcqa.evaluation.figures import Answer
 from robotmcqa.evaluation.models import Named, opened
 from robotmcqa.evaluation.plan import Plan
@@ -86,11 +87,14 @@ def ask_all(
     if before is not None and answered == subject.size * plan.seeds:
         return _asked(before)
     chosen = opened(model, dict(plan.arguments))
+    problems.clear()
     with listening(advance), redirect_stdout(sys.stderr):  # results alone go to stdout
         if before is None:
             log = _begin(chosen, subject, pictures, plan, folder)
         else:
             log = _go_on(before, plan, folder)
+    if problems:
+        raise problems.pop()
     log = _without_secrets(read_eval_log(log.location))
     if log.status == "cancelled":
         raise KeyboardInterrupt
@@ -113,9 +117,8 @@ _SETTINGS: Mapping[str, Any] = {
 
 def _begin(model: Any, subject: Subject, pictures: Pictures, plan: Plan, folder: Path) -> EvalLog:
     (log,) = inspect_eval(
-        subject.task,
+        subject.task(**subject.arguments, pictures=pictures),
         model=model,
-        task_args={**subject.arguments, "pictures": pictures},
         log_dir=str(folder),
         epochs=plan.seeds,
         temperature=plan.temperature,

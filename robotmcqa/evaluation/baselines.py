@@ -19,14 +19,17 @@ from robotmcqa.audit.learned import scores_of
 from robotmcqa.audit.table import COLUMNS, Array, tables_of
 from robotmcqa.dataset import Dataset
 from robotmcqa.draws import Draws
-from robotmcqa.errors import DatasetError, UsageError
+from robotmcqa.errors import DatasetError, RobotMCQAError, UsageError
 from robotmcqa.evaluation.samples import TAG
 from robotmcqa.questions.prompts import LETTERS
 from robotmcqa.scoring import position_of
 
-__all__ = ["BASELINES", "Baseline"]
+__all__ = ["BASELINES", "Baseline", "problems"]
 
 Row = Mapping[str, Any]
+
+problems: list[RobotMCQAError] = []
+"""Why baselines could not answer; inspect keeps but the text of what is raised."""
 
 
 class Baseline(ModelAPI):
@@ -54,7 +57,11 @@ class Baseline(ModelAPI):
                 f"baseline/{self.model_name} answers questions of a robotmcqa data set only",
                 "take another model",
             )
-        text = BASELINES[self.model_name](tag, config.seed or 0)
+        try:
+            text = BASELINES[self.model_name](tag, config.seed or 0)
+        except RobotMCQAError as error:
+            problems.append(error)
+            raise
         output = ModelOutput.from_content(f"baseline/{self.model_name}", text)
         output.usage = ModelUsage()  # without it inspect would fetch a tokenizer to count
         return output

@@ -15,7 +15,7 @@ from robotmcqa.evaluation.asking import Asked, ask_all
 from robotmcqa.evaluation.comparison import Comparison, compare
 from robotmcqa.evaluation.figures import Figures, figures_of, grouped
 from robotmcqa.evaluation.hub_record import write_records
-from robotmcqa.evaluation.models import Named
+from robotmcqa.evaluation.models import Named, opened
 from robotmcqa.evaluation.plan import Plan, claim
 from robotmcqa.evaluation.samples import Pictures
 from robotmcqa.evaluation.subject import Subject, subject_of
@@ -136,6 +136,8 @@ def evaluate(
         ModelError: a model or its server fails; what was answered is kept.
     """
     subject = subject_of(plan)
+    for model in () if resume else plan.models:  # before anything is asked, or written
+        opened(model, dict(plan.arguments))
     claim(out, plan.document(subject.content), resume)
     total = subject.size * plan.seeds
     runs = []
@@ -144,15 +146,19 @@ def evaluate(
             begin(f"{model.name}{'' if pictures == 'shown' else f', pictures {pictures}'}", total)
             folder = out / "logs" / _slug(model.name) / pictures
             asked = ask_all(model, subject, pictures, plan, folder, advance)
-            runs.append(_run(model, pictures, asked))
+            runs.append(_run(model, pictures, subject, asked))
     date = datetime.now(UTC).isoformat(timespec="seconds")
     found = Evaluation(plan, subject, tuple(runs), _comparisons(subject, runs), date)
     _write(found, out)
     return found
 
 
-def _run(model: Named, pictures: Pictures, asked: Asked) -> Run:
-    families = grouped(asked.answers, lambda one: one.family)
+def _run(model: Named, pictures: Pictures, subject: Subject, asked: Asked) -> Run:
+    families = {
+        family: [one for one in asked.answers if one.family == family]
+        for family in subject.families
+        if any(one.family == family for one in asked.answers)
+    }
     return Run(
         model,
         pictures,

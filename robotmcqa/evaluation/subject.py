@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from robotmcqa.errors import UsageError
 from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.questions import questions_of
+from robotmcqa.evaluation.tasks import every_family
 from robotmcqa.files import sha256_of
 from robotmcqa.hub.pull import address_of
 
@@ -24,7 +25,7 @@ class Subject:
     """Questions, as inspect is to ask them.
 
     Attributes:
-        task: inspect's name of the task.
+        task: makes inspect's task.
         arguments: of it, the pictures left out.
         size: number of questions.
         families: in their order.
@@ -36,7 +37,7 @@ class Subject:
         published: model -> family -> what others report, to stand beside.
     """
 
-    task: str
+    task: Callable[..., Any]
     arguments: Mapping[str, Any]
     size: int
     families: tuple[str, ...]
@@ -70,7 +71,7 @@ def subject_of(plan: Plan) -> Subject:
     parts = questions.dataset.path.parts
     place = parts.index("snapshots") + 1 if "snapshots" in parts else len(parts)
     return Subject(
-        task="robotmcqa/all",
+        task=every_family,
         arguments={
             "dataset": str(questions.dataset.path.absolute()),
             "split": plan.split,
@@ -93,7 +94,7 @@ def subject_of(plan: Plan) -> Subject:
 
 
 def _spatialrgpt(plan: Plan) -> Subject:
-    from robotmcqa.evaluation.spatialrgpt import PUBLISHED, entries_of
+    from robotmcqa.evaluation.spatialrgpt import PUBLISHED, entries_of, spatialrgpt
 
     if plan.config:
         raise UsageError("SpatialRGPT-Bench has no configs", "leave --config out")
@@ -102,7 +103,7 @@ def _spatialrgpt(plan: Plan) -> Subject:
     place = str(here.absolute()) if here.exists() else copy
     entries = entries_of(place, plan.families or ("qualitative", "quantitative"), plan.limit)
     return Subject(
-        task="robotmcqa/spatialrgpt",
+        task=spatialrgpt,
         arguments={"dataset": place, "kinds": list(plan.families), "limit": plan.limit},
         size=len(entries),
         families=tuple(dict.fromkeys(one["kind"] for one in entries)),
