@@ -79,28 +79,24 @@ def output(**message: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("message", "well_formed"),
+    ("message", "well_formed", "agrees"),
     [
-        ({"content": WELL}, True),
-        ({"content": "<answer> [[B]] </answer>", "reasoning_content": "It is [[B]]."}, True),
-        ({"content": "<answer> [[B]] </answer>", "reasoning": "It is [[B]]."}, True),
+        ({"content": WELL}, True, True),
+        ({"content": "<answer> [[B]] </answer>", "reasoning_content": "It is [[B]]."}, True, True),
+        ({"content": "<answer> [[B]] </answer>", "reasoning": "It is [[C]]."}, True, False),
         # It thinks on its own, and once more as the prompt asks for: that one counts.
-        ({"content": WELL, "reasoning_content": "Let me see."}, True),
-        ({"content": f"Sure. {WELL}"}, False),
-        ({"content": f"<think>First.</think>{WELL}"}, False),
-        ({"content": WELL + " That is all."}, False),
-        ({"content": "<answer> [[B]] </answer>"}, False),
+        ({"content": WELL, "reasoning_content": "It is [[C]]."}, True, True),
+        ({"content": f"Sure. {WELL}"}, False, True),
+        ({"content": f"<think>First.</think>{WELL}"}, False, None),
+        ({"content": WELL + " That is all."}, False, True),
+        ({"content": "<answer> [[B]] </answer>"}, False, None),
     ],
 )
-def test_a_completion_is_read_as_it_was_written(message: dict[str, str], well_formed: bool) -> None:
+def test_a_completion_is_read_as_it_was_written(
+    message: dict[str, str], well_formed: bool, agrees: bool | None
+) -> None:
     found = judged(written(output(**message)), "B", OPTIONS)
-    assert found.well_formed is well_formed
-    assert found.correct == 1.0
-    assert (
-        found.agrees
-        is (None if message["content"].startswith("<answer") and not well_formed else True)
-        or not well_formed
-    )
+    assert (found.correct, found.well_formed, found.agrees) == (1.0, well_formed, agrees)
 
 
 def test_an_encrypted_thought_is_only_there_as_its_summary() -> None:

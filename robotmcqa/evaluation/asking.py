@@ -31,6 +31,7 @@ from robotmcqa.evaluation.samples import Pictures
 from robotmcqa.evaluation.secrets import without_secrets
 from robotmcqa.evaluation.subject import Subject
 from robotmcqa.evaluation.tasks import listening
+from robotmcqa.evaluation.trouble import first_line
 
 __all__ = ["Asked", "ask_all"]
 
@@ -177,7 +178,7 @@ def _asked(log: EvalLog) -> Asked:
         if sample.error is not None:
             if sample.error.message.startswith(_GIVEN_UP):
                 continue
-            unanswered[_first_line(sample.error.message)] += 1
+            unanswered[first_line(sample.error.message)] += 1
         elif sample.scores:
             (score,) = sample.scores.values()
             answers.append(_answer(sample, score))
@@ -207,16 +208,11 @@ def _explained(model: Named, log: EvalLog, asked: Asked) -> ModelError:
         why = max(failed, key=lambda words: failed[words])
         what = f"{sum(failed.values())} questions got no answer: {why}"
     else:
-        what = _first_line(log.error.message if log.error else log.status)
+        what = first_line(log.error.message if log.error else log.status)
     return ModelError(
         f"{model.name}: {what}",
         "mend that and run the same with --resume; nothing that was answered is asked again",
     )
-
-
-def _first_line(message: str) -> str:
-    lines = without_secrets(message).strip().splitlines()
-    return lines[0][:300] if lines else "no reason was given"
 
 
 def _without_secrets(log: EvalLog) -> EvalLog:

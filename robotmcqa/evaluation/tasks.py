@@ -9,11 +9,13 @@ from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset
 from inspect_ai.model import GenerateConfig
 from inspect_ai.solver import Generate, Solver, TaskState, solver
+from inspect_ai.util import LimitExceededError
 
 from robotmcqa.errors import UsageError
 from robotmcqa.evaluation.questions import questions_of
 from robotmcqa.evaluation.samples import Pictures, samples_of
 from robotmcqa.evaluation.scorer import answered
+from robotmcqa.evaluation.trouble import NoAnswer
 
 __all__ = ["ask", "current_state", "every_family", "listening", "motion", "waypoint"]
 
@@ -108,7 +110,12 @@ def ask() -> Solver:
     """Put the question; each further time (epoch) with the next seed, from 0."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        asked: TaskState = await generate(state, seed=state.epoch - 1)
+        try:
+            asked: TaskState = await generate(state, seed=state.epoch - 1)
+        except LimitExceededError:  # inspect's own business
+            raise
+        except Exception as error:
+            raise NoAnswer(error) from None
         for hear in _listeners:
             hear(1)
         return asked
