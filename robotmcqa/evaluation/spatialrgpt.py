@@ -109,7 +109,7 @@ def entries_of(
     dataset: str, kinds: Sequence[str] = KINDS, limit: int | None = None
 ) -> list[dict[str, Any]]:
     """Entries of the benchmark: ``id``, ``question``, ``truth``, ``kind``, ``category``, ``boxes``
-    (x, y, x, y in pixels) and ``picture`` (a path, or a PIL image).
+    (x, y, x, y in pixels), ``picture`` (a path, or a PIL image) and its name, ``place``.
 
     Raises:
         DatasetError: there is none, or it is not in the benchmark's form.
@@ -180,6 +180,7 @@ def _entry(line: Entry, folder: Path | None) -> dict[str, Any]:
         "category": about["category"],
         "boxes": [tuple(map(float, box)) for box in _document(line["bbox"])],
         "picture": image,
+        "place": _document(line.get("image_info") or {}).get("file_path", str(line["id"])),
     }
 
 
@@ -200,7 +201,6 @@ def _sample(entry: Entry, pictures: Pictures) -> Sample:
     if pictures != "removed":
         content.append(ContentImage(image=_picture(entry, blank=pictures == "blank")))
     content.append(ContentText(text=prompt))
-    picture = entry["picture"]
     return Sample(
         id=entry["id"],
         input=[ChatMessageUser(content=content)],
@@ -208,7 +208,7 @@ def _sample(entry: Entry, pictures: Pictures) -> Sample:
         metadata={
             "family": entry["kind"],
             "task": category,
-            "episode": str(picture) if isinstance(picture, Path) else entry["id"],
+            "episode": entry["place"],  # questions about one picture resemble each other
         },
     )
 
