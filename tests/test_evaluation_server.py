@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from huggingface_hub import parse_eval_result_entries
 from inspect_ai.log import list_eval_logs, read_eval_log
 from PIL import Image
 from starlette.responses import Response
 
 from tests.conftest import SCRIPT, Run, rows_of
 from tests.evaluations import ANSWER, command, release
+from tests.hub_server.fixture import test_hub
 from tests.model_server import Asked, ModelServer, refusal, serving
+from tests.releases import REPO, Client, anna
 from tests.runs import started, wait_until
 
-__all__ = ["release"]
+__all__ = ["anna", "release", "test_hub"]
 
 KEY = "sk-0123456789-very-secret"
 
@@ -244,3 +247,22 @@ def test_inspect_finds_the_tasks_by_itself(release: Path, tmp_path: Path) -> Non
     assert log.results is not None
     values = {score.name: score.metrics for score in log.results.scores}
     assert values["correct"]["grouped_all"].value == 1.0
+
+
+@pytest.mark.slow
+def test_a_release_is_evaluated_by_its_address(anna: Client, dataset: Path, tmp_path: Path) -> None:
+    """And the Hub's own reader reads the record, which names the commit that was asked about."""
+    anna.json("push", dataset, "--repo", REPO)
+    with serving(lambda asked: ANSWER) as server:
+        found = anna.json(
+            *("eval", f"{REPO}@v1.0.0", "--model", "m", "--base-url", server.url),
+            *("--limit", 2, "--out", tmp_path / "out"),
+        )
+    record = yaml.safe_load((tmp_path / "out/hub/m/.eval_results/robotmcqa.yaml").read_text())
+    commit = anna.hub.repository(REPO).tags["v1.0.0"]
+    for entry in parse_eval_result_entries(record):
+        share = found["runs"][0]["families"][entry.task_id]["accuracy"]["accuracy"]
+        assert (entry.dataset_id, entry.dataset_revision) == (REPO, commit)
+        assert entry.value == pytest.approx(100 * share)
+        assert entry.notes is not None
+        assert "2 questions of split test" in entry.notes

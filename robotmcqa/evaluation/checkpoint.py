@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from concurrent.futures import Future
 from importlib import import_module
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from queue import Empty, Queue
@@ -64,6 +65,9 @@ class Checkpoint(ModelAPI):
                 f"{model_name}: no checkpoint here (config.json is missing)",
                 "name the folder that a trainer or save_pretrained wrote",
             )
+        for package in ("torch", "transformers"):
+            if not find_spec(package):
+                raise UsageError(f"a local checkpoint needs {package}", INSTALL)
         self._device, self._dtype, self._batch_size = device, dtype, batch_size
         self._queue: Queue[_Question] = Queue()
         self._thread: Thread | None = None
@@ -124,11 +128,9 @@ class _Network:
     """Model and processor."""
 
     def __init__(self, folder: Path, device: str | None, dtype: str | None) -> None:
-        try:
-            import torch
-            from transformers import AutoModelForImageTextToText
-        except ImportError as error:
-            raise UsageError(f"a local checkpoint needs {error.name}", INSTALL) from None
+        import torch
+        from transformers import AutoModelForImageTextToText
+
         self._torch = torch
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._processor = _processor_of(folder)
