@@ -99,7 +99,13 @@ def _remarks(found: Evaluation) -> Iterator[str]:
         for family, figures in run.families.items():
             if len(figures.by_run) > 1:
                 seeds = ", ".join(f"{100 * one:.1f}" for one in figures.by_run)
-                yield f"{family}, {run.model.name}, pictures {run.pictures}, by seed: {seeds}"
+                yield f"{family}, {run.label}, by seed: {seeds}"
+    for run in found.runs:
+        if run.asked.cut_off:
+            yield (
+                f"{run.label}: {run.asked.cut_off} completions ended "
+                "at the limit of tokens (--max-tokens)"
+            )
     if found.subject.published:
         yield (
             "The published figures are another judge's, a language model's: compare with care "

@@ -130,14 +130,15 @@ def _read(number: int, body: Mapping[str, Any], authorization: str) -> Asked:
 
 
 def _completion(body: Mapping[str, Any], answer: str | dict[str, Any]) -> dict[str, Any]:
-    message = {"content": answer} if isinstance(answer, str) else answer
+    message = {"content": answer} if isinstance(answer, str) else dict(answer)
+    reason = message.pop("finish_reason", "stop")
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 0,
         "model": body["model"],
         "choices": [
-            {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+            {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
     }

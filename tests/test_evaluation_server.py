@@ -62,7 +62,7 @@ def test_a_served_model_is_asked_with_its_pictures_and_without(
         if asked.number % 10 == 9:
             return refusal(500, "out of order")
         if not asked.images:
-            return "I see nothing."
+            return {"content": "<think> I see", "finish_reason": "length"}
         right = known[asked.text][0]["answer"]
         if asked.body["seed"] == 0:  # a thought that comes on its own
             thought = {"reasoning_content": f"It must be [[{right}]]."}
@@ -94,6 +94,10 @@ def test_a_served_model_is_asked_with_its_pictures_and_without(
             assert figures["by_run"] == [right, right]
             assert figures["accuracy"]["accuracy"] == right
             assert figures["well_formed"]["accuracy"] == (0.5 if right else 0.0)
+    assert [run["cut_off"] for run in found["runs"]] == [0, 18, 0]
+    seen = {(one["first"], one["second"]) for one in found["comparisons"]}
+    name = "small/model"
+    assert seen == {(name, f"{name} (pictures {how})") for how in ("removed", "blank")}
     # Nothing is paid twice but what failed: 9 questions, three times, with two seeds.
     failed = sum(one.number == 2 or one.number % 10 == 9 for one in server.asked)
     assert len(server.asked) - failed == 9 * 3 * 2

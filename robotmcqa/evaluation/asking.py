@@ -25,7 +25,7 @@ from inspect_ai.log import (
 from robotmcqa.errors import ModelError
 from robotmcqa.evaluation.baselines import problems
 from robotmcqa.evaluation.figures import Answer
-from robotmcqa.evaluation.models import Named, opened
+from robotmcqa.evaluation.models import Named, explained_prerequisites, opened, ready
 from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.samples import Pictures
 from robotmcqa.evaluation.secrets import without_secrets
@@ -52,11 +52,13 @@ class Asked:
     Attributes:
         answers: of all runs.
         unanswered: why questions got none: the words of the error, how often.
+        cut_off: completions that ended at the limit of tokens, and so may lack their answer.
         tokens: in and out.
     """
 
     answers: tuple[Answer, ...]
     unanswered: Mapping[str, int]
+    cut_off: int
     tokens: tuple[int, int]
 
 
@@ -87,20 +89,21 @@ def ask_all(
     advance(answered)
     if before is not None and answered == subject.size * plan.seeds:
         return _asked(before)
-    chosen = opened(model, dict(plan.arguments))
     problems.clear()
     with listening(advance), redirect_stdout(sys.stderr):  # results alone go to stdout
         if before is None:
-            log = _begin(chosen, subject, pictures, plan, folder)
+            log = _begin(model, subject, pictures, plan, folder)
         else:
-            log = _go_on(before, plan, folder)
+            log = _go_on(before, model, plan, folder)
     if problems:
         raise problems.pop()
-    log = _without_secrets(read_eval_log(log.location))
+    log = read_eval_log(log.location)
+    if not model.is_baseline:
+        log = _without_secrets(log)
     if log.status == "cancelled":
         raise KeyboardInterrupt
     asked = _asked(log)
-    if log.status != "success":
+    if log.status != "success" or not asked.answers:
         raise _explained(model, log, asked)
     return asked
 
@@ -116,10 +119,10 @@ _SETTINGS: Mapping[str, Any] = {
 }
 
 
-def _begin(model: Any, subject: Subject, pictures: Pictures, plan: Plan, folder: Path) -> EvalLog:
+def _begin(model: Named, subject: Subject, pictures: Pictures, plan: Plan, folder: Path) -> EvalLog:
     (log,) = inspect_eval(
         subject.task(**subject.arguments, pictures=pictures),
-        model=model,
+        model=opened(model, dict(plan.arguments)),
         log_dir=str(folder),
         epochs=plan.seeds,
         temperature=plan.temperature,
@@ -132,14 +135,16 @@ def _begin(model: Any, subject: Subject, pictures: Pictures, plan: Plan, folder:
     return log
 
 
-def _go_on(before: EvalLog, plan: Plan, folder: Path) -> EvalLog:
-    (log,) = eval_retry(
-        before,
-        log_dir=str(folder),
-        max_connections=plan.connections,
-        max_retries=plan.retries,
-        **_SETTINGS,
-    )
+def _go_on(before: EvalLog, model: Named, plan: Plan, folder: Path) -> EvalLog:
+    ready(model)  # inspect opens it again itself, as the log has it
+    with explained_prerequisites(model):
+        (log,) = eval_retry(
+            before,
+            log_dir=str(folder),
+            max_connections=plan.connections,
+            max_retries=plan.retries,
+            **_SETTINGS,
+        )
     return log
 
 
@@ -149,7 +154,8 @@ def _before(folder: Path) -> EvalLog | None:
     A run that is resumed copies what is finished one by one. Cut off again, its log lacks what an
     older one has.
     """
-    logs = [_read(info.name) for info in list_eval_logs(str(folder), descending=True)]
+    names = sorted((info.name for info in list_eval_logs(str(folder))), reverse=True)
+    logs = [_read(name) for name in names]  # they begin with the time
     if not logs:
         return None
     finished: dict[tuple[Any, int], Any] = {}
@@ -174,6 +180,7 @@ def _read(location: str) -> EvalLog:
 def _asked(log: EvalLog) -> Asked:
     answers = []
     unanswered: Counter[str] = Counter()
+    cut_off = 0
     for sample in log.samples or ():
         if sample.error is not None:
             if sample.error.message.startswith(_GIVEN_UP):
@@ -182,9 +189,10 @@ def _asked(log: EvalLog) -> Asked:
         elif sample.scores:
             (score,) = sample.scores.values()
             answers.append(_answer(sample, score))
+            cut_off += sample.output.stop_reason in ("max_tokens", "model_length")
     usage = log.stats.model_usage.values()
     tokens = (sum(one.input_tokens for one in usage), sum(one.output_tokens for one in usage))
-    return Asked(tuple(answers), dict(unanswered), tokens)
+    return Asked(tuple(answers), dict(unanswered), cut_off, tokens)
 
 
 def _answer(sample: Any, score: Any) -> Answer:

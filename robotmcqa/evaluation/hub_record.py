@@ -8,13 +8,13 @@ model's card, and can name any data set. Neither is uploaded: whose model it is 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from robotmcqa.evaluation.plan import folder_name
 from robotmcqa.files import write_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def write_records(found: Evaluation, out: Path) -> None:
     for run in found.runs:
         if run.model.is_baseline or run.pictures != "shown" or run.missing:
             continue
-        folder = out / "hub" / re.sub(r"[^A-Za-z0-9._-]+", "_", run.model.name).strip("._")
+        folder = out / "hub" / folder_name(run.model.name)
         write_text(folder / "model-index.yaml", _text(model_index(found, run)))
         results = eval_results(found, run)
         if results:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from robotmcqa.errors import ModelError, UsageError
-from robotmcqa.evaluation.secrets import without_secrets
+from robotmcqa.evaluation.trouble import first_line
 
-__all__ = ["Named", "named", "opened"]
+__all__ = ["Named", "explained_prerequisites", "named", "opened", "ready"]
 
 SERVICE = "robotmcqa"
 """Names a server given by its address: its key is read from ROBOTMCQA_API_KEY."""
@@ -95,7 +96,7 @@ def _check_address(base_url: str) -> None:
 
 
 def opened(model: Named, arguments: dict[str, Any]) -> Any:
-    """inspect's ``Model``.
+    """inspect's ``Model``; opened again it is the same one, and not loaded or started twice.
 
     Args:
         model: by name.
@@ -107,32 +108,49 @@ def opened(model: Named, arguments: dict[str, Any]) -> Any:
     """
     from inspect_ai.model import get_model
 
-    if model.base_url:
-        # inspect wants a key for every server, and many of one's own have none.
-        os.environ.setdefault(f"{SERVICE.upper()}_API_KEY", KEYLESS)
-    found = _translated(
-        model,
-        lambda: get_model(model.inspect, base_url=model.base_url, memoize=False, **arguments),
-    )
+    ready(model)
+    with explained_prerequisites(model):
+        try:
+            found = get_model(model.inspect, base_url=model.base_url, **arguments)
+        except (ValueError, TypeError) as error:
+            raise UsageError(
+                f"{model.name}: {first_line(str(error))}",
+                "inspect.aisi.org.uk/providers.html lists providers and their arguments (-M)",
+            ) from None
     if model.inspect.startswith("openai-api/"):
         _reach(model, str(found.api.base_url))
     return found
 
 
-def _translated(model: Named, open_it: Callable[[], Any]) -> Any:
+def ready(model: Named) -> None:
+    """What has to be so before inspect opens a model.
+
+    Raises:
+        ModelError: its server cannot be reached.
+    """
+    if model.base_url:
+        # inspect wants a key for every server, and many of one's own have none.
+        os.environ.setdefault(f"{SERVICE.upper()}_API_KEY", KEYLESS)
+        _reach(model, model.base_url)
+
+
+@contextmanager
+def explained_prerequisites(model: Named) -> Iterator[None]:
+    """Have inspect say what is missing in a sentence.
+
+    Raises:
+        UsageError: a key or a package of the model's provider is missing.
+    """
     from inspect_ai._util.error import PrerequisiteError
     from rich.text import Text
 
     try:
-        return open_it()
+        yield
     except PrerequisiteError as error:
         words = " ".join(Text.from_markup(str(error.message)).plain.split())
-        what = without_secrets(words.removeprefix("ERROR: "))
-        raise UsageError(f"{model.name}: {what}", "set or install what is missing") from None
-    except (ValueError, TypeError) as error:
         raise UsageError(
-            f"{model.name}: {without_secrets(str(error).splitlines()[0])}",
-            "inspect.aisi.org.uk/providers.html lists providers and their arguments (-M)",
+            f"{model.name}: {first_line(words.removeprefix('ERROR: '))}",
+            "set or install what is missing",
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from robotmcqa.evaluation.models import Named
 from robotmcqa.evaluation.samples import Pictures
 from robotmcqa.files import json_text, write_text
 
-__all__ = ["Plan", "claim"]
+__all__ = ["PLAN", "Plan", "claim", "folder_name"]
 
 PLAN = "plan.json"
 
@@ -56,6 +57,11 @@ class Plan:
             raise UsageError("no model to ask", "--model NAME")
         if len(set(names)) < len(names):
             raise UsageError("a model twice", "name each model once")
+        folders = [folder_name(name) for name in names]
+        if len(set(folders)) < len(folders):
+            raise UsageError(
+                f"{' and '.join(names)} would share a folder", "evaluate them one by one"
+            )
         paid = [model.name for model in self.models if not model.is_baseline]
         if self.seeds > 1 and self.temperature == 0 and paid:
             raise UsageError(
@@ -84,6 +90,11 @@ class Plan:
             "max_tokens": self.max_tokens,
             "arguments": dict(self.arguments),
         }
+
+
+def folder_name(model: str) -> str:
+    """A model's name as that of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", model).strip("._") or "model"
 
 
 def claim(out: Path, document: Mapping[str, Any], resume: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from robotmcqa.evaluation.comparison import Comparison, compare
 from robotmcqa.evaluation.figures import Figures, figures_of, grouped
 from robotmcqa.evaluation.hub_record import write_records
 from robotmcqa.evaluation.models import Named, opened
-from robotmcqa.evaluation.plan import Plan, claim
+from robotmcqa.evaluation.plan import Plan, claim, folder_name
 from robotmcqa.evaluation.samples import Pictures
 from robotmcqa.evaluation.subject import Subject, subject_of
 from robotmcqa.files import json_text, write_jsonl, write_text
@@ -43,6 +42,11 @@ class Run:
     tasks: Mapping[str, Mapping[str, Figures]]
 
     @property
+    def label(self) -> str:
+        """Model and pictures in words."""
+        return label(self.model, self.pictures)
+
+    @property
     def missing(self) -> int:
         """Answers that are not there."""
         return sum(self.asked.unanswered.values())
@@ -58,6 +62,7 @@ class Run:
                 for family, figures in self.families.items()
             },
             "unanswered": dict(self.asked.unanswered),
+            "cut_off": self.asked.cut_off,
             "tokens": dict(zip(("in", "out"), self.asked.tokens, strict=True)),
         }
 
@@ -69,7 +74,8 @@ class Evaluation:
     Attributes:
         plan, subject: what was asked.
         runs: by model, then pictures, as in the plan.
-        comparisons: (first, second, family) -> models against each other, pictures shown.
+        comparisons: (first, second, family) -> models against each other, pictures shown; and each
+            model that sees against itself without sight.
         date: when it was finished, ISO 8601 in UTC.
     """
 
@@ -143,14 +149,19 @@ def evaluate(
     runs = []
     for model in plan.models:
         for pictures in plan.pictures:
-            begin(f"{model.name}{'' if pictures == 'shown' else f', pictures {pictures}'}", total)
-            folder = out / "logs" / _slug(model.name) / pictures
+            begin(label(model, pictures), total)
+            folder = out / "logs" / folder_name(model.name) / pictures
             asked = ask_all(model, subject, pictures, plan, folder, advance)
             runs.append(_run(model, pictures, subject, asked))
     date = datetime.now(UTC).isoformat(timespec="seconds")
     found = Evaluation(plan, subject, tuple(runs), _comparisons(subject, runs), date)
     _write(found, out)
     return found
+
+
+def label(model: Named, pictures: Pictures) -> str:
+    """A run in words."""
+    return model.name if pictures == "shown" else f"{model.name} (pictures {pictures})"
 
 
 def _run(model: Named, pictures: Pictures, subject: Subject, asked: Asked) -> Run:
@@ -176,7 +187,10 @@ def _run(model: Named, pictures: Pictures, subject: Subject, asked: Asked) -> Ru
 
 def _comparisons(subject: Subject, runs: list[Run]) -> Mapping[tuple[str, str, str], Comparison]:
     found = {}
-    for one, other in combinations([run for run in runs if run.pictures == "shown"], 2):
+    for one, other in combinations(runs, 2):
+        same_model, both_see = one.model == other.model, one.pictures == other.pictures == "shown"
+        if not (both_see or (same_model and one.pictures == "shown")):
+            continue
         for family in subject.families:
             compared = compare(
                 (answer for answer in one.asked.answers if answer.family == family),
@@ -184,7 +198,7 @@ def _comparisons(subject: Subject, runs: list[Run]) -> Mapping[tuple[str, str, s
                 choice=not subject.graded,
             )
             if compared:
-                found[one.model.name, other.model.name, family] = compared
+                found[one.label, other.label, family] = compared
     return found
 
 
@@ -203,8 +217,3 @@ def _write(found: Evaluation, out: Path) -> None:
     )
     write_records(found, out)
     write_text(out / "results.json", json_text(found.document()))
-
-
-def _slug(name: str) -> str:
-    """A model's name as that of a folder."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "model"
