@@ -16,9 +16,11 @@ from robotmcqa.errors import RobotMCQAError, UsageError
 from robotmcqa.evaluation import models
 from robotmcqa.evaluation.baselines import BASELINES
 from robotmcqa.evaluation.hub_record import eval_results, model_index
+from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.questions import questions_of
 from robotmcqa.evaluation.run import Evaluation
 from robotmcqa.evaluation.samples import samples_of
+from robotmcqa.evaluation.subject import subject_of
 from tests.conftest import rows_of, tree
 from tests.evaluations import command, evaluated, release
 from tests.extractions import FAMILIES
@@ -143,23 +145,38 @@ def test_records_are_what_the_hub_reads(baselines: tuple[Evaluation, Path]) -> N
     from dataclasses import replace
 
     found, _ = baselines
-    released = replace(
-        found, subject=replace(found.subject, repo="org/questions", revision="0" * 40)
+    subject = replace(
+        found.subject, repo="org/questions", revision="0" * 40, leaderboard="robotmcqa"
     )
+    released = replace(found, subject=subject)
     run = released.runs[1]
-    entries = yaml.safe_load(yaml.safe_dump(eval_results(released, run)))
-    assert [one["dataset"]["task_id"] for one in entries] == list(FAMILIES)
-    for entry in entries:
-        assert entry["dataset"]["id"] == "org/questions"
-        assert entry["dataset"]["revision"] == "0" * 40
-        share = run.families[entry["dataset"]["task_id"]].accuracy
-        assert entry["value"] == pytest.approx(100 * share.accuracy, abs=0.01)
-        assert entry["source"]["url"].startswith("https://")
+    (entry,) = yaml.safe_load(yaml.safe_dump(eval_results(released, run)))
+    assert entry["dataset"] == {
+        "id": "org/questions",
+        "task_id": "robotmcqa",
+        "revision": "0" * 40,
+    }
+    right = [one.correct for one in run.asked.answers]
+    assert entry["value"] == pytest.approx(100 * sum(right) / len(right), abs=0.01)
+    assert entry["source"]["url"].startswith("https://")
     name, results = model_index_to_eval_results(model_index(released, run)["model-index"])
     assert name == "baseline/random"
     kinds = [(one.dataset_type, one.dataset_split, one.metric_type) for one in results]
     assert kinds.count(("org/questions", "all", "accuracy")) == 3
     assert eval_results(found, run) == []  # a folder is no data set on the Hub
+    part = replace(released, subject=replace(subject, leaderboard=None))
+    assert eval_results(part, run) == []
+
+
+def test_a_whole_split_is_what_eval_yaml_lists(release: Path) -> None:
+    for chosen, leaderboard in (
+        ({}, "robotmcqa"),
+        ({"split": "all"}, None),
+        ({"limit": 2}, None),
+        ({"families": ("motion",)}, None),
+    ):
+        plan = Plan(place=str(release), models=(models.named("baseline/first"),), **chosen)
+        assert subject_of(plan).leaderboard == leaderboard
 
 
 def test_every_pair_of_models_is_compared(baselines: tuple[Evaluation, Path]) -> None:

@@ -260,13 +260,18 @@ def test_a_release_is_evaluated_by_its_address(anna: Client, dataset: Path, tmp_
     with serving(lambda asked: ANSWER) as server:
         found = anna.json(
             *("eval", f"{REPO}@v1.0.0", "--model", "m", "--base-url", server.url),
-            *("--limit", 2, "--out", tmp_path / "out"),
+            *("--out", tmp_path / "out"),
         )
     record = yaml.safe_load((tmp_path / "out/hub/m/.eval_results/robotmcqa.yaml").read_text())
-    commit = anna.hub.repository(REPO).tags["v1.0.0"]
-    for entry in parse_eval_result_entries(record):
-        share = found["runs"][0]["families"][entry.task_id]["accuracy"]["accuracy"]
-        assert (entry.dataset_id, entry.dataset_revision) == (REPO, commit)
-        assert entry.value == pytest.approx(100 * share)
-        assert entry.notes is not None
-        assert "2 questions of split test" in entry.notes
+    (entry,) = parse_eval_result_entries(record)
+    listed = yaml.safe_load((dataset / "eval.yaml").read_text())
+    assert entry.task_id == listed["tasks"][0]["id"]
+    assert (entry.dataset_id, entry.dataset_revision) == (
+        REPO,
+        anna.hub.repository(REPO).tags["v1.0.0"],
+    )
+    shares = [one["accuracy"] for one in found["runs"][0]["families"].values()]
+    right = sum(share["accuracy"] * share["questions"] for share in shares)
+    assert entry.value == pytest.approx(100 * right / found["questions"], abs=0.05)
+    assert entry.notes is not None
+    assert f"{found['questions']} questions of split test" in entry.notes

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from robotmcqa.audit.intervals import Share
+from robotmcqa.evaluation.figures import figures_of
 from robotmcqa.evaluation.plan import folder_name
 from robotmcqa.files import write_text
 
@@ -39,22 +41,34 @@ def write_records(found: Evaluation, out: Path) -> None:
 
 
 def eval_results(found: Evaluation, run: Run) -> list[dict[str, Any]]:
-    """An entry for each family, its figure in per cent; none if the data set is not on the Hub."""
-    repo = found.subject.repo
-    if repo is None:
+    """One entry: the share of all questions that is right, in per cent.
+
+    None where the data set is not on the Hub, or but a part of what its ``eval.yaml`` lists was
+    asked.
+    """
+    subject = found.subject
+    if subject.repo is None or subject.leaderboard is None:
         return []
+    share = figures_of(run.asked.answers).accuracy
+    families = ", ".join(
+        f"{family} {100 * figures.accuracy.accuracy:.1f}"
+        for family, figures in run.families.items()
+    )
     return [
         {
-            "dataset": {"id": repo, "task_id": family, **_revision(found)},
-            "value": round(100 * figures.accuracy.accuracy, 2),
+            "dataset": {
+                "id": subject.repo,
+                "task_id": subject.leaderboard,
+                **_revision(found),
+            },
+            "value": round(100 * share.accuracy, 2),
             "date": found.date[:10],
             "source": {
-                "url": f"https://huggingface.co/datasets/{repo}",
+                "url": f"https://huggingface.co/datasets/{subject.repo}",
                 "name": "questions, and how they are scored",
             },
-            "notes": f"{found.measure}; {_how(found, run, family)}",
+            "notes": f"{found.measure}; {_how(found, share)}; by family: {families}",
         }
-        for family, figures in run.families.items()
     ]
 
 
@@ -83,7 +97,7 @@ def _results(found: Evaluation, run: Run) -> Iterator[dict[str, Any]]:
                 {
                     "type": "accuracy" if found.measure == "accuracy" else "l1_closeness",
                     "value": round(figures.accuracy.accuracy, 4),
-                    "name": f"{found.measure}; {_how(found, run, family)}",
+                    "name": f"{found.measure}; {_how(found, figures.accuracy)}",
                 },
                 {
                     "type": "well_formed",
@@ -94,8 +108,7 @@ def _results(found: Evaluation, run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def _how(found: Evaluation, run: Run, family: str) -> str:
-    share = run.families[family].accuracy
+def _how(found: Evaluation, share: Share) -> str:
     low, high = share.interval
     plan = found.plan
     seeds = f", {plan.seeds} seeds" if plan.seeds > 1 else ""

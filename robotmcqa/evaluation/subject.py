@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from robotmcqa.errors import UsageError
 from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.questions import questions_of
 from robotmcqa.evaluation.tasks import every_family
 from robotmcqa.files import sha256_of
 from robotmcqa.hub.pull import address_of
+from robotmcqa.workplace import EVAL
 
 __all__ = ["SPATIALRGPT", "Subject", "subject_of"]
 
@@ -34,6 +37,8 @@ class Subject:
         choices: options of each question; None for answers in the model's own words.
         graded: answers are more or less right, by ``clip(1 - L1, 0, 1)``.
         repo, revision: on the Hub, where they come from there.
+        leaderboard: id of the task in the repository's ``eval.yaml`` that these questions are;
+            None where they are but a part of one.
         published: model -> family -> what others report, to stand beside.
     """
 
@@ -48,6 +53,7 @@ class Subject:
     graded: bool = False
     repo: str | None = None
     revision: str | None = None
+    leaderboard: str | None = None
     published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
@@ -90,7 +96,20 @@ def subject_of(plan: Plan) -> Subject:
         repo=repo.partition("@")[0].rstrip("/") or None,
         # The Hub's cache names the folder of what it has fetched by the commit.
         revision=parts[place] if address and place < len(parts) else None,
+        leaderboard=_leaderboard(questions.dataset.path, questions.config, plan),
     )
+
+
+def _leaderboard(folder: Path, config: str, plan: Plan) -> str | None:
+    """A task of ``eval.yaml`` is a whole split; a part of it is no entry for a leaderboard."""
+    if plan.families or plan.limit:
+        return None
+    for place in (folder / EVAL, folder.parent / EVAL):  # a config lies below the common one
+        if place.is_file():
+            tasks = yaml.safe_load(place.read_text("utf-8"))["tasks"]
+            found = [one for one in tasks if (one["config"], one["split"]) == (config, plan.split)]
+            return str(found[0]["id"]) if found else None
+    return None
 
 
 def _spatialrgpt(plan: Plan) -> Subject:
