@@ -17,6 +17,7 @@ VERBS = {
     "audit": "Say how well the answers can be guessed without the picture.",
     "show": "Write a page of sampled items; print counts.",
     "export": "Write a data set in the format of another trainer.",
+    "eval": "Ask a model the questions of a data set, and say how many it gets right.",
     "push": "Publish a data set on the Hub as the next version.",
     "record": "Make demonstrations and save them as RLBench saves its own.",
     "tasks": "List the tasks of a source, with their variations and demos.",
@@ -100,7 +101,7 @@ def _interrupted(signum: int, frame: object) -> None:
 
 def _exit_code(error: Exception) -> int:
     """Say what went wrong; only a bug of ours shows its trace."""
-    from robotmcqa.errors import DataError, HubError, RobotMCQAError, UsageError
+    from robotmcqa.errors import DataError, HubError, ModelError, RobotMCQAError, UsageError
 
     from .output import complain
 
@@ -112,5 +113,5 @@ def _exit_code(error: Exception) -> int:
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)
-    codes = {UsageError: 2, DataError: 3, HubError: 4}
+    codes = {UsageError: 2, DataError: 3, HubError: 4, ModelError: 4}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

@@ -60,7 +60,7 @@ def _packages() -> Iterator[Finding]:
         extra = next(
             (
                 name
-                for name in ("dev",)
+                for name in ("eval", "dev")
                 if requirement.marker and requirement.marker.evaluate({"extra": name})
             ),
             None,

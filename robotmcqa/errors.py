@@ -14,6 +14,7 @@
     │   ├── ExtractionFailed      no demo was usable, or more failed than were allowed
     │   └── DatasetError          a data set on disk is missing, unfinished or damaged
     ├── HubError                  the Hub refuses, fails or cannot be reached (exit code 4)
+    ├── ModelError                a model or its server fails or cannot be reached (exit code 4)
     └── TooFewCandidates          a distractor law ran dry; the item is skipped and recorded
 
 The command line turns each into one line on stderr and the exit code above.
@@ -30,6 +31,7 @@ __all__ = [
     "ExtractionFailed",
     "ForbiddenPickle",
     "HubError",
+    "ModelError",
     "RecordError",
     "RobotMCQAError",
     "SceneError",
@@ -110,6 +112,10 @@ class DatasetError(DataError):
 
 class HubError(RobotMCQAError):
     """An outside service is at fault: the Hub refuses, fails or cannot be reached."""
+
+
+class ModelError(RobotMCQAError):
+    """An outside service is at fault: a model, or the server it runs on."""
 
 
 class TooFewCandidates(RobotMCQAError):

@@ -17,11 +17,22 @@ import typer
 import robotmcqa as package
 from tests.conftest import SCRIPT, TASKS, Run, environment
 
-VERBS = ("extract", "validate", "audit", "show", "export", "push", "record", "tasks", "doctor")
+VERBS = (
+    "extract",
+    "validate",
+    "audit",
+    "show",
+    "export",
+    "eval",
+    "push",
+    "record",
+    "tasks",
+    "doctor",
+)
 HEAVY = (
     *("numpy", "pyarrow", "scipy", "PIL", "datasets", "jinja2", "yaml", "jsonschema_rs"),
     *("rich.table", "rich.progress", "multiprocessing", "filelock", "pandas", "mujoco"),
-    *("huggingface_hub", "sklearn"),
+    *("huggingface_hub", "sklearn", "inspect_ai", "openai", "torch", "transformers"),
 )
 
 command: Any = typer.main.get_command(importlib.import_module("robotmcqa.cli.app").build_app(VERBS))

@@ -42,7 +42,18 @@ def test_python_blocks_of_the_readme_run(
 
 
 def test_every_option_that_the_pages_name_exists(robotmcqa: Run) -> None:
-    verbs = ("extract", "validate", "audit", "show", "export", "push", "record", "tasks", "doctor")
+    verbs = (
+        "extract",
+        "validate",
+        "audit",
+        "show",
+        "export",
+        "eval",
+        "push",
+        "record",
+        "tasks",
+        "doctor",
+    )
     helps = "".join(robotmcqa(verb, "--help").stdout for verb in verbs)
     helps += robotmcqa("--help").stdout
     for page in PAGES:

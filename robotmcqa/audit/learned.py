@@ -37,6 +37,7 @@ __all__ = [
     "joined",
     "learn",
     "learn_apart",
+    "scores_of",
     "steps_of",
 ]
 
@@ -96,36 +97,68 @@ def learn(
         advance: called after each classifier.
         folds, shufflings: where there is no large test split.
     """
-    if _official(table):
-        test = table.split == "test"
-        scores = _scores(table, ~test, ~test, test, seed)
-        advance()
-        if scores is None:
-            return _nothing(1.0)
-        rows = np.flatnonzero(test)
-        how = f"trained on the train split ({int((~test).sum())}), tested on the test split"
-        return Learned(rows, credit_of(scores, table.right[rows]), how, 1.0)
+    official = _official(table)
     credit, times = np.zeros(len(table)), np.zeros(len(table))
-    kept = []
-    for shuffling in range(shufflings):
-        fold = _folds(table, folds, seed, shuffling)
-        for number in range(folds):
-            test = fold == number
-            if test.any():
-                train = ~test & ~_contaminated(table, test)
-                kept.append(train.sum() / max(1, (~test).sum()))
-                scores = _scores(table, ~test, train, test, seed + shuffling)
-                if scores is not None:
-                    credit[test] += credit_of(scores, table.right[test])
-                    times[test] += 1
-            advance()
+    kept: list[float] = []
+    for shuffling in range(1 if official else shufflings):
+        scores, shares = scores_of(table, seed, shuffling, advance, folds=folds)
+        rows = np.flatnonzero(~np.isnan(scores[:, 0]))
+        credit[rows] += credit_of(scores[rows], table.right[rows])
+        times[rows] += 1
+        kept += shares
     rows, trained = np.flatnonzero(times), float(np.mean(kept))
     if not len(rows):
         return _nothing(trained)
-    how = f"{folds}-fold over episodes, {shufflings} shufflings"
-    if len(rows) < len(table):
-        how += f", for {len(rows)} of {len(table)} questions: too little to learn from for others"
+    if official:
+        train = int((table.split != "test").sum())
+        how = f"trained on the train split ({train}), tested on the test split"
+    else:
+        how = f"{folds}-fold over episodes, {shufflings} shufflings"
+        if len(rows) < len(table):
+            how += f", for {len(rows)} of {len(table)} questions"
+            how += ": too little to learn from for others"
     return Learned(rows, credit[rows] / times[rows], how, trained)
+
+
+def scores_of(
+    table: Table,
+    seed: int = 0,
+    shuffling: int = 0,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    folds: int = FOLDS,
+) -> tuple[Array, list[float]]:
+    """What the learned guesser thinks of every option, once over.
+
+    Args:
+        table: questions of one family.
+        seed: of folds and classifiers.
+        shuffling: number of the deal of episodes into folds, from 0; where there is a large test
+            split, of the classifier.
+        advance: called after each classifier.
+        folds: where there is no large test split.
+
+    Returns:
+        (n, k) scores, the higher the better, NaN for questions that it has nothing to say about:
+        those it learned from, and those for which there was too little to learn from. And for
+        each classifier the share of the training questions that cleaning left.
+    """
+    scores = np.full(table.texts.shape, np.nan)
+    kept = []
+    if _official(table):
+        tests, clean = [table.split == "test"], False
+    else:
+        fold = _folds(table, folds, seed, shuffling)
+        tests, clean = [fold == number for number in range(folds)], True
+    for test in tests:
+        if test.any():
+            train = ~test & ~_contaminated(table, test) if clean else ~test
+            kept.append(train.sum() / max(1, (~test).sum()))
+            found = _scores(table, ~test, train, test, seed + shuffling)
+            if found is not None:
+                scores[test] = found
+        advance()
+    return scores, kept
 
 
 def _nothing(trained: float) -> Learned:

@@ -14,7 +14,7 @@ from robotmcqa.hub.versions import Version
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["fetch", "is_address", "load"]
+__all__ = ["address_of", "fetch", "is_address", "load"]
 
 _ADDRESS = re.compile(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^@]+?))?/?")
 
@@ -59,6 +59,14 @@ def load(
 def is_address(text: str) -> bool:
     """Whether ``text`` names a data set on the Hub (``hf://org/name@v1.2.0``), not a folder."""
     return text.startswith("hf://")
+
+
+def address_of(named: str) -> str | None:
+    """The address that ``org/name@v1.2.0`` or ``hf://...`` stands for; None for a folder."""
+    if is_address(named):
+        return named
+    match = _ADDRESS.fullmatch(f"hf://{named}")
+    return f"hf://{named}" if match and match["revision"] and not Path(named).exists() else None
 
 
 def fetch(address: str) -> Path:
