@@ -138,7 +138,9 @@ def parse_recipe(
     try:
         parsed = TrlParser(known).parse_args_and_config(words, fail_with_unknown_args=True)
     except ValueError as error:
-        raise UsageError(str(error), "--help lists every argument") from None
+        on_cpu = "use_cpu" in str(error)
+        remedy = "--use_cpu runs it without a GPU" if on_cpu else "--help lists every argument"
+        raise UsageError(str(error), remedy) from None
     recipe, training, model = parsed
     return recipe, training, model
 
