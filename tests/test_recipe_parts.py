@@ -30,7 +30,10 @@ OF_CONFIG = {"paper-rloo": RLOOConfig, "cpu-proof-rloo": RLOOConfig}
 def parsed(name: str, *words: str) -> tuple[RecipeArguments, Any, Any]:
     trainer = OF_CONFIG.get(name, SFTConfig if name.endswith("sft") else GRPOConfig)
     path = configs_folder() / f"{name}.yaml"
-    return parse_recipe(trainer, "", "", ["--config", str(path), "--use_cpu", *words])
+    recipe, training, model = parse_recipe(
+        trainer, "", "", ["--config", str(path), "--use_cpu", *words]
+    )
+    return recipe, training, model
 
 
 # ------------------------------------------------------------------------------- configs, batches

@@ -127,7 +127,7 @@ def parse_recipe(
     Raises:
         UsageError: a file cannot be read, or an argument is unknown.
     """
-    words = list(sys.argv[1:] if words is None else words)
+    words = _apart(sys.argv[1:] if words is None else words)
     if any(word in ("-h", "--help") for word in words):
         TrlParser((RecipeArguments, config_class, ModelConfig)).parse_args(words)
     if _value_of("config", words) is None:
@@ -138,11 +138,17 @@ def parse_recipe(
     try:
         parsed = TrlParser(known).parse_args_and_config(words, fail_with_unknown_args=True)
     except ValueError as error:
-        on_cpu = "use_cpu" in str(error)
-        remedy = "--use_cpu runs it without a GPU" if on_cpu else "--help lists every argument"
+        wants_gpu = "use_cpu" in str(error)
+        remedy = "--use_cpu runs it without a GPU" if wants_gpu else "--help lists every argument"
         raise UsageError(str(error), remedy) from None
     recipe, training, model = parsed
     return recipe, training, model
+
+
+def _apart(words: Sequence[str]) -> list[str]:
+    """``--config=FILE`` as the two words that TRL's parser looks for."""
+    joined = [word.split("=", 1) if word.startswith("--config=") else [word] for word in words]
+    return [part for word in joined for part in word]
 
 
 def _default_config(on_gpu: str, on_cpu: str) -> Path:
