@@ -117,7 +117,14 @@ def _parquet(folder: Path, rows: Sequence[Row]) -> bytes:
         fields, metadata={"huggingface": json.dumps({"info": {"features": features}})}
     )
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns, schema=schema), sink, compression="zstd")
+    # A picture is in several rows: one dictionary for all of them holds it once.
+    pq.write_table(
+        pa.table(columns, schema=schema),
+        sink,
+        compression="zstd",
+        dictionary_pagesize_limit=1 << 28,
+        data_page_size=1 << 28,
+    )
     return bytes(sink.getvalue())
 
 

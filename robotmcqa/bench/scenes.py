@@ -65,6 +65,8 @@ def shots(task: str, number: int, pictures: int, seed: int, size: int) -> Iterat
     for attempt in range(_ATTEMPTS):
         draws = Draws("robotmcqa.bench", seed, task, number, attempt, "episode")
         variation = draws.choice(TASKS[task].variations)
+        if not _well_painted(task, variation, number * _ATTEMPTS + attempt, seed):
+            continue
         try:
             episode = _Episode(task, variation, number * _ATTEMPTS + attempt, seed, size)
         except SourceError:
@@ -81,6 +83,38 @@ def shots(task: str, number: int, pictures: int, seed: int, size: int) -> Iterat
         f"{task}: none of {_ATTEMPTS} episodes has a moment that can be asked about",
         "another --seed, or a larger --image-size",
     )
+
+
+def _well_painted(task: str, variation: int, number: int, seed: int) -> bool:
+    """Whether the colours of an episode's first placement have plain names: asked before the demo
+    is simulated, which takes ten times as long."""
+    if not any(COLOUR in thing.name for thing in TASKS[task].things.values()):
+        return True
+    from robotmcqa.sim.gl import choose_renderer
+
+    choose_renderer()  # before mujoco is imported, which a task's file does
+    from robotmcqa.sim.chance import Chance
+    from robotmcqa.sim.simulation import set_up
+    from robotmcqa.sim.tasks import task_named
+
+    chance = Chance(KIND, task, variation, seed, number, 0, "placement")
+    try:
+        model = set_up(task_named(task), variation, chance)[0].model
+    except DemoError:
+        return False
+    painted = [
+        _colour_name(model.geom_rgba[model.body(thing.bodies[0]).geomadr[0], :3])
+        for thing in TASKS[task].things.values()
+        if COLOUR in thing.name
+    ]
+    return _plain(painted)
+
+
+def _plain(painted: list[str]) -> bool:
+    """Whether nobody would confuse these colours, or look for their names."""
+    colours = set(painted)
+    distinct = len(colours) == len(painted) and colours <= set(PLAIN)
+    return distinct and not any(pair <= colours for pair in TWINS)
 
 
 class _Episode:
@@ -240,9 +274,7 @@ class _Episode:
             if COLOUR in thing.name:
                 painted.append(colour)
             names[key] = thing.name.replace(COLOUR, colour)
-        if len(set(painted)) < len(painted) or not set(painted) <= set(PLAIN):
-            return None
-        if any(pair <= set(painted) for pair in TWINS):
+        if not _plain(painted):
             return None
         if self._task.twins:
             pixels = self._pixels(frame)
