@@ -15,6 +15,7 @@ VERBS = {
     "extract": "Make a data set of questions from demonstrations.",
     "validate": "Check a data set, every row: schema, meaning, hashes.",
     "audit": "Say how well the answers can be guessed without the picture.",
+    "bench": "Open questions: build a benchmark, run and judge models on it.",
     "show": "Write a page of sampled items; print counts.",
     "push": "Publish a data set on the Hub as the next version.",
     "record": "Make demonstrations and save them as RLBench saves its own.",
@@ -41,15 +42,20 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     completing = "_ROBOTMCQA_COMPLETE" in os.environ
     for verb, line in VERBS.items():
         if completing or verb in arguments:
-            app.command(verb)(_load(verb))
+            loaded = _load(verb)
+            if isinstance(loaded, typer.Typer):
+                app.add_typer(loaded, name=verb, short_help=line)
+            else:
+                app.command(verb)(loaded)
         else:
             app.command(verb, help=line)(_not_loaded)
     return app
 
 
-def _load(verb: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(import_module(f".{verb}", __package__), verb)
-    return function
+def _load(verb: str) -> Callable[..., Any] | typer.Typer:
+    """The function of a verb, or the app of one that has verbs of its own."""
+    loaded: Callable[..., Any] | typer.Typer = getattr(import_module(f".{verb}", __package__), verb)
+    return loaded
 
 
 def _not_loaded() -> None:

@@ -24,7 +24,7 @@ class NotAdded(DataError):
 
 
 def add(folder: Path, paths: Sequence[Path]) -> list[Row]:
-    """Add the lines of some files to a benchmark, all or none, and bring what is derived up to date.
+    """Add the lines of some files to a benchmark, all or none, and bring the rest up to date.
 
     Pictures are looked for beside the file first, then in the benchmark.
 

@@ -61,7 +61,9 @@ def account_of(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise DatasetError(f"{folder / ACCOUNT}: {error}", f"robotmcqa bench add --to {folder}") from None
+        raise DatasetError(
+            f"{folder / ACCOUNT}: {error}", f"robotmcqa bench add --to {folder}"
+        ) from None
     if not isinstance(found, dict) or not isinstance(found.get("files", {}), dict):
         raise DatasetError(f"{folder / ACCOUNT}: no account", f"robotmcqa bench add --to {folder}")
     return found
@@ -106,9 +108,7 @@ def _parquet(folder: Path, rows: Sequence[Row]) -> bytes:
     columns["image"] = [{"bytes": pictures[row["image"]], "path": row["image"]} for row in rows]
     columns["image_uri"] = [data_uri(pictures[row["image"]]) for row in rows]
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    fields = [
-        (name, image if name == "image" else pa.string()) for name in columns
-    ]
+    fields = [(name, image if name == "image" else pa.string()) for name in columns]
     features = {
         name: {"_type": "Image"} if name == "image" else {"dtype": "string", "_type": "Value"}
         for name in columns

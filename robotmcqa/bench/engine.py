@@ -82,7 +82,8 @@ def _model(name: str, config: Any) -> Any:
     if name.startswith(OFFLINE):
         if name not in (REFERENCE, OVERLAP):
             raise UsageError(
-                f"there is no '{name}'", f"--model {REFERENCE} and --judge {OVERLAP} need no service"
+                f"there is no '{name}'",
+                f"--model {REFERENCE} and --judge {OVERLAP} need no service",
             )
         return None
     try:
@@ -128,7 +129,6 @@ def _sample(opened: Run, row: Row) -> Any:
 def _answers(opened: Run, rows: dict[str, Row]) -> Any:
     """A solver that has the model answer what the folder holds no answer to."""
 
-    @solver(name="robotmcqa/bench_answer")
     def answers() -> Any:
         async def solve(state: Any, generate: Any) -> Any:
             row = rows[state.sample_id]
@@ -147,13 +147,12 @@ def _answers(opened: Run, rows: dict[str, Row]) -> Any:
 
         return solve
 
-    return answers()
+    return solver(name="robotmcqa/bench_answer")(answers)()
 
 
 def _judged(opened: Run, rows: dict[str, Row], judge: Any, advance: Callable[[], None]) -> Any:
     """A scorer that has the judge grade what the folder holds no verdict on."""
 
-    @scorer(metrics=[grouped(mean(), "type")], name="robotmcqa/bench_rubric")
     def rubric() -> Any:
         async def score(state: Any, target: Any) -> Any:
             row = rows[state.sample_id]
@@ -174,7 +173,8 @@ def _judged(opened: Run, rows: dict[str, Row], judge: Any, advance: Callable[[],
 
         return score
 
-    return rubric()
+    made = scorer(metrics=[grouped(mean(), "type")], name="robotmcqa/bench_rubric")(rubric)
+    return made()
 
 
 async def _verdict(opened: Run, row: Row, answer: str, sample: int, judge: Any) -> Any:

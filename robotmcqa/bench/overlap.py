@@ -38,8 +38,12 @@ _SYNONYMS: Mapping[str, str] = {
 }
 
 _STOP = frozenset(
-    "a an the it its is are be to of in on at and or then that this with from by for as than into "
-    "has have robot arm gripper should first next finally now must off one direction table".split()
+    (
+        *("a", "an", "the", "it", "its", "is", "are", "be", "to", "of", "in", "on", "at", "and"),
+        *("or", "then", "that", "this", "with", "from", "by", "for", "as", "than", "into", "has"),
+        *("have", "robot", "arm", "gripper", "should", "first", "next", "finally", "now", "must"),
+        *("off", "one", "direction", "table"),
+    )
 )
 
 _SIDES = ("left", "right", "up", "down", "forward", "backward")

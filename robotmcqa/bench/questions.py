@@ -66,7 +66,7 @@ def rows_of(view: View, number: int, chosen: Sequence[Fact], seed: int) -> list[
         "high_level_action": high_level(view.instruction, view.remaining, draws("high_level")),
         "motion": motion(view.remaining, view.label, draws("motion")),
     }
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": f"{name}-{kind}", "type": kind, "question": question, "answer": answer}
         for kind, (question, answer) in pairs.items()
     ]

@@ -19,8 +19,8 @@ __all__ = [
     "IMAGES",
     "QUESTIONS",
     "TYPES",
-    "counts",
     "Row",
+    "counts",
     "parsed_lines",
     "read_rows",
     "row_problem",
@@ -82,7 +82,7 @@ def read_rows(folder: Path) -> list[Row]:
                 f"{folder / QUESTIONS}, line {number}: {wrong}",
                 "robotmcqa bench validate names everything that is wrong",
             )
-        rows.append(row)
+        rows.append(row or {})
     return rows
 
 

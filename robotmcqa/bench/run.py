@@ -104,9 +104,7 @@ def open_run(bench: Path, folder: Path, settings: Settings, answers_of: Path | N
             f"robotmcqa bench validate {bench} names all {len(problems)}; {first.remedy}",
         )
     label = settings.label or settings.model + (" (blind)" if settings.blind else "")
-    settings = Settings(
-        **{**settings.document(), "label": label, "bench": digest_of(bench, rows)}
-    )
+    settings = Settings(**{**settings.document(), "label": label, "bench": digest_of(bench, rows)})
     pictures = {
         name: ((bench / name).read_bytes(), sha256_of(bench / name))
         for name in {row["image"] for row in rows}
@@ -217,5 +215,3 @@ def outcome(opened: Run, errors: Any = ()) -> Outcome:
         judged=sum(score.complete for score in scores),
         errors=tuple(dict.fromkeys(errors)),
     )
-
-

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from robotmcqa.arrays import FloatArray
@@ -36,6 +37,7 @@ _ATTEMPTS = 200
 _LEAST_PIXELS, _LEAST_SEEN, _LEAST_SEEN_HELD = 8e-4, 0.55, 0.25
 _EDGE = 0.005
 _CARRIED, _MOVED = 0.015, 0.02  # metres
+_Mask = NDArray[np.int64]
 _HAND_BODIES = ("hand", "finger_left", "finger_right")
 
 
@@ -198,7 +200,8 @@ class _Episode:
     # What is where
 
     def _pose(self, thing: Thing, frame: int) -> FloatArray:
-        return self._objects[thing.bodies[0]][frame]
+        pose: FloatArray = self._objects[thing.bodies[0]][frame]
+        return pose
 
     def _point(self, thing: Thing, frame: int) -> Point:
         return _placed(self._pose(thing, frame), thing.centre)
@@ -225,16 +228,17 @@ class _Episode:
 
     # What is seen
 
-    def _pixels(self, frame: int) -> FloatArray:
+    def _pixels(self, frame: int) -> _Mask:
         """``(size, size)`` number of the body that each pixel shows."""
         mask = np.asarray(Image.open(BytesIO(self._studio.mask(CAMERA, frame))), dtype=np.int64)
-        numbers: FloatArray = mask[..., 0] + 256 * mask[..., 1] + 65536 * mask[..., 2]
+        numbers: _Mask = mask[..., 0] + 256 * mask[..., 1] + 65536 * mask[..., 2]
         return numbers
 
-    def _shown(self, pixels: FloatArray, bodies: tuple[str, ...]) -> FloatArray:
-        return np.isin(pixels, [self._body[body] for body in bodies])
+    def _shown(self, pixels: _Mask, bodies: tuple[str, ...]) -> _Mask:
+        """``(size, size)`` 1 where one of them is seen, else 0."""
+        return np.isin(pixels, [self._body[body] for body in bodies]).astype(np.int64)
 
-    def _plainly(self, pixels: FloatArray, thing: Thing, held: bool) -> Box | None:
+    def _plainly(self, pixels: _Mask, thing: Thing, held: bool) -> Box | None:
         """The box around a thing; None where it is hidden, cut off or too small to be noticed."""
         shown = self._shown(pixels, thing.bodies)
         count, at_first = int(shown.sum()), int(self._shown(self._first, thing.bodies).sum())
@@ -243,7 +247,7 @@ class _Episode:
             return None
         return self._box(shown, cut=thing.large)
 
-    def _box(self, shown: FloatArray, cut: bool = False) -> Box | None:
+    def _box(self, shown: _Mask, cut: bool = False) -> Box | None:
         """Around what is shown; None where the picture's edge cuts it off, unless it may."""
         rows, columns = np.nonzero(shown)
         box = (
@@ -340,7 +344,9 @@ def _colour_name(rgb: FloatArray) -> str:
     return near[0] if near else ""
 
 
-def _sided(task: BenchTask, names: dict[str, str], boxes: list[Box | None]) -> dict[str, str] | None:
+def _sided(
+    task: BenchTask, names: dict[str, str], boxes: list[Box | None]
+) -> dict[str, str] | None:
     """Names of two things that look the same, by side; None where neither is clearly left."""
     (one, other), (box, other_box) = task.twins, boxes
     assert box is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 from robotmcqa.bench.things import TASKS
 from robotmcqa.bench.view import HAND, Seen, View, gap, middle
@@ -114,7 +114,7 @@ def _rows(view: View) -> Iterator[Fact]:
     if len(view.things) < 3:
         return
     order = sorted(view.things.values(), key=lambda thing: thing.point[1])
-    if all(_apart(one, other) for one, other in zip(order, order[1:], strict=False)):
+    if all(_apart(one, other) for one, other in pairwise(order)):
         yield Fact("order", "", tuple(view.things), tuple(thing.key for thing in order))
 
 
@@ -158,9 +158,9 @@ def _nearest(view: View) -> Iterator[Fact]:
 def _rest_on(view: View, one: Seen, other: Seen) -> bool:
     """Whether one of the two still lies on the other: too close to compare distances."""
     for upper, lower in ((one, other), (other, one)):
-        if upper.key != HAND and upper.key not in view.moved:
-            if TASKS[view.task].things[upper.key].rests_on == lower.name:
-                return True
+        at_rest = upper.key != HAND and upper.key not in view.moved
+        if at_rest and TASKS[view.task].things[upper.key].rests_on == lower.name:
+            return True
     return False
 
 

@@ -75,9 +75,7 @@ _PAINTS = (0, 3, 4, 6, 7, 11, 13, 18, 19, 8)
 
 IN: Mapping[str, BenchTask] = {
     "pick_up_cup": BenchTask(_coloured("cup", "cups", 0.07, "cup", "other_cup")),
-    "push_button": BenchTask(
-        {"button": Thing("the button", ("base", "button"), (0.0, 0.0, 0.02))}
-    ),
+    "push_button": BenchTask({"button": Thing("the button", ("base", "button"), (0.0, 0.0, 0.02))}),
     "put_rubbish_in_bin": BenchTask(
         {
             "bin": Thing("the wastepaper basket", ("bin",), (0.0, 0.0, 0.09), _TABLE),
@@ -148,6 +146,6 @@ OUT: Mapping[str, BenchTask] = {
         _coloured("cup", "cups", 0.055, "base", "cup_1", "cup_2"), variations=_PAINTS
     ),
 }
-"""Five that a model is not trained on: pulling, carrying, fitting, stacking, lifting to a height."""
+"""Five that a model is not trained on: pulling, carrying, fitting, stacking, lifting."""
 
 TASKS: Mapping[str, BenchTask] = {**IN, **OUT}

@@ -20,7 +20,10 @@ _WORDS = {"zero": "0", "one": "1", "two": "2", "three": "3"}
 
 _LABEL = r"\b(?P<final>(?:final|overall|total)\s+)?(?:score|rating|grade)\b"
 _SCALE = r"(?:\s*\(?\s*(?:0\s*(?:-|to|\.\.)\s*3|out\s+of\s+3|/\s*3)\s*\)?)?"
-_BETWEEN = r"(?:\s+(?:given|assigned|awarded|for\s+(?:this|the)\s+answer))?\s*(?:is|of|as|be)?\s*[:=>-]*\s*"
+_BETWEEN = (
+    r"(?:\s+(?:given|assigned|awarded|for\s+(?:this|the)\s+answer))?"
+    r"\s*(?:is|of|as|be)?\s*[:=>-]*\s*"
+)
 _NUMBER = r"(?P<number>-?\d+(?:[.,]\d+)?|zero\b|one\b|two\b|three\b)"
 _TAIL = r"(?P<tail>\s*(?:/|out\s+of|of)\s*(?P<top>\d+(?:\.\d+)?)|\s*(?:-|to|or|,)\s*\d)?"
 _SCORE = re.compile(_LABEL + _SCALE + _BETWEEN + _NUMBER + _TAIL, re.IGNORECASE)

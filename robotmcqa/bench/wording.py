@@ -146,7 +146,10 @@ def _order(fact: Fact, names: _Names, view: View, draws: Draws) -> Pair:
             f"name these from left to right: {listed(shuffled)}.",
             f"in which order, from the left of the picture to the right, are {listed(shuffled)}?",
         ),
-        (f"from left to right: {', '.join(right)}.", f"{right[0]}, then {', then '.join(right[1:])}."),
+        (
+            f"from left to right: {', '.join(right)}.",
+            f"{right[0]}, then {', then '.join(right[1:])}.",
+        ),
     )
 
 
@@ -193,12 +196,12 @@ def _over(fact: Fact, names: _Names, view: View, draws: Draws) -> Pair:
         )
     )
     if value == "over":
-        answers = (f"the gripper is directly above {other}.", "straight above it.")
+        answers = [f"the gripper is directly above {other}.", "straight above it."]
     else:
-        answers = (
+        answers = [
             f"off to one side: it is {_OF[value]} {other}.",
             f"it is to one side of {other}, {_TOWARDS[value]}, not directly above.",
-        )
+        ]
     return question, first_upper(draws.choice(answers))
 
 
@@ -217,13 +220,13 @@ def _half(fact: Fact, names: _Names, view: View, draws: Draws) -> Pair:
 def _support(fact: Fact, names: _Names, view: View, draws: Draws) -> Pair:
     one, value = names[fact.subject], fact.value[0]
     if value == HAND:
-        answers = (
+        answers = [
             f"the gripper holds {one}.",
             f"{one} is held by the gripper.",
             "the gripper is holding it.",
-        )
+        ]
     else:
-        answers = (f"{one} is on {value}.", f"{value} supports it; the gripper does not hold it.")
+        answers = [f"{one} is on {value}.", f"{value} supports it; the gripper does not hold it."]
     return _pick(
         draws,
         (
@@ -239,7 +242,7 @@ def _handle(fact: Fact, names: _Names, view: View, draws: Draws) -> Pair:
     return _pick(
         draws,
         (
-            "in which direction does the long handle of the saucepan point, as seen in the picture?",
+            "in which direction does the saucepan's long handle point, as seen in the picture?",
             "which way does the handle stick out from the saucepan: left, right, towards the "
             "camera or away from it?",
         ),
