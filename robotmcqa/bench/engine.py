@@ -7,12 +7,14 @@ gets is a solver and a scorer that look into the run's folder first.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from inspect_ai import Task, eval
 from inspect_ai._util.error import PrerequisiteError
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.log import transcript
 from inspect_ai.model import (
     ChatMessageSystem,
     ChatMessageUser,
@@ -30,8 +32,7 @@ from robotmcqa.bench.overlap import OVERLAP, overlap_verdict
 from robotmcqa.bench.prompts import judge_text, prompt_text
 from robotmcqa.bench.record import Row
 from robotmcqa.bench.run import LOGS, Run
-from robotmcqa.bench.scores import scores_of
-from robotmcqa.bench.secrets import guard, redacted
+from robotmcqa.bench.secrets import guard, redacted, redacted_deeply
 from robotmcqa.bench.settings import REFERENCE, verdict_key
 from robotmcqa.bench.verdicts import parse_verdict
 from robotmcqa.errors import UsageError
@@ -43,21 +44,16 @@ OFFLINE = "offline/"
 
 def run(
     opened: Run,
+    left: list[Row],
     connections: int,
     max_retries: int,
-    limit: int | None,
     advance: Callable[[], None],
 ) -> list[str]:
-    """Ask what has not been asked; returns what went wrong, in words.
+    """Ask these questions; returns what went wrong, in words.
 
     Raises:
         UsageError: there is no such model, or its key is missing.
     """
-    left = [score.row for score in scores_of(opened)[:limit] if not score.complete]
-    for _ in range(len(scores_of(opened)[:limit]) - len(left)):
-        advance()
-    if not left:
-        return []
     config = GenerateConfig(max_connections=connections, max_retries=max_retries)
     model, judge = (_model(name, config) for name in (opened.settings.model, opened.settings.judge))
     (log,) = eval(
@@ -136,9 +132,9 @@ def _answers(opened: Run, rows: dict[str, Row]) -> Any:
             if line is None and opened.settings.model == REFERENCE:
                 opened.keep_answer(row, f"<think></think><answer>{row['answer']}</answer>", "stop")
             elif line is None:
-                state = await generate(state)
-                if state.output.error:
-                    raise RuntimeError(redacted(state.output.error))
+                with _in_short(opened.settings.model):
+                    state = await generate(state)
+                    _refuse(state.output.error)
                 opened.keep_answer(row, state.output.completion, str(state.output.stop_reason))
                 return state
             kept = opened.answers.get(opened.answer_key(row)) or {}
@@ -188,9 +184,9 @@ async def _verdict(opened: Run, row: Row, answer: str, sample: int, judge: Any) 
     else:
         text = judge_text(row["question"], row["answer"], answer)
         config = GenerateConfig(temperature=opened.settings.judge_temperature, max_tokens=1024)
-        output = await judge.generate([ChatMessageUser(content=text)], config=config)
-        if output.error:
-            raise RuntimeError(redacted(output.error))
+        with _in_short(opened.settings.judge):
+            output = await judge.generate([ChatMessageUser(content=text)], config=config)
+            _refuse(output.error)
         reply = output.completion
         verdict = parse_verdict(reply)
     document = {
@@ -203,3 +199,27 @@ async def _verdict(opened: Run, row: Row, answer: str, sample: int, judge: Any) 
     }
     opened.verdicts.add(key, document)
     return opened.verdicts.get(key)
+
+
+@contextmanager
+def _in_short(model: str) -> Iterator[None]:
+    """An error without the request, which inspect-ai puts in front of it, picture and all."""
+    try:
+        yield
+    except Exception as error:
+        said = str(error.__cause__ or error)
+        raise ModelFailed(redacted(f"{model}: {said}")) from None
+    finally:
+        for event in transcript().events:
+            if event.event == "model" and event.call is not None:
+                # What a server has answered is logged as it came, refusals that quote a key too.
+                event.call.response = redacted_deeply(event.call.response)
+
+
+def _refuse(error: str | None) -> None:
+    if error:
+        raise ModelFailed(error)
+
+
+class ModelFailed(RuntimeError):
+    """A model gave no answer, however often it was asked."""

@@ -23,6 +23,7 @@ from robotmcqa.bench.check import check
 from robotmcqa.bench.derived import digest_of
 from robotmcqa.bench.journal import Journal
 from robotmcqa.bench.record import Row, read_rows, write_rows
+from robotmcqa.bench.scores import scores_of
 from robotmcqa.bench.settings import Settings, answer_key
 from robotmcqa.errors import DatasetError, UsageError
 from robotmcqa.files import json_text, sha256_of, write_text
@@ -192,6 +193,9 @@ def run(
     Raises:
         UsageError: inspect-ai is missing, or knows no such model.
     """
+    left = [score for score in scores_of(opened)[:limit] if not score.complete]
+    if not left:
+        return outcome(opened)
     try:
         from robotmcqa.bench import engine
     except ModuleNotFoundError as error:
@@ -200,14 +204,14 @@ def run(
         raise UsageError(
             "bench run needs inspect-ai, which is not installed", "pip install 'robotmcqa[eval]'"
         ) from None
-    errors = engine.run(opened, connections, max_retries, limit, advance)
+    for _ in range(len(opened.rows[:limit]) - len(left)):
+        advance()
+    errors = engine.run(opened, [score.row for score in left], connections, max_retries, advance)
     return outcome(opened, errors)
 
 
 def outcome(opened: Run, errors: Any = ()) -> Outcome:
     """How far a run has come, by what lies in its folder."""
-    from robotmcqa.bench.scores import scores_of
-
     scores = scores_of(opened)
     return Outcome(
         questions=len(scores),

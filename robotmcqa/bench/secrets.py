@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["guard", "redacted", "secrets"]
+__all__ = ["guard", "redacted", "redacted_deeply", "secrets"]
 
 _NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
 _SHORTEST = 6
@@ -29,6 +29,17 @@ def redacted(text: str) -> str:
     for secret in secrets():
         text = text.replace(secret, "***")
     return text
+
+
+def redacted_deeply(document: Any) -> Any:
+    """A JSON document without them."""
+    if isinstance(document, str):
+        return redacted(document)
+    if isinstance(document, list):
+        return [redacted_deeply(one) for one in document]
+    if isinstance(document, dict):
+        return {redacted(name): redacted_deeply(one) for name, one in document.items()}
+    return document
 
 
 def guard(api: Any) -> None:
