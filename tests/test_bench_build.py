@@ -243,3 +243,18 @@ def test_a_folder_with_something_in_it_is_left_alone(robotmcqa: Run, tmp_path: P
     assert done.returncode == 2
     assert "no benchmark" in done.stderr
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_projection_would_find_a_wrong_answer(rows: list[Row]) -> None:
+    """Every answer of left or right, higher or lower, turned round: none of them passes."""
+    turned = {"left": "right", "right": "left", "higher": "lower", "lower": "higher"}
+    tried = 0
+    for row in rows:
+        evidence = row.get("evidence", {})
+        if evidence.get("relation") in ("side", "height", "half"):
+            wrong = {**evidence, "value": [turned[evidence["value"][0]]]}
+            seen = {key: project(point) for key, point in evidence["points"].items()}
+            with pytest.raises(AssertionError):
+                agrees(wrong, seen, row["id"])
+            tried += 1
+    assert tried >= 12
