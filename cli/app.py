@@ -15,14 +15,15 @@ VERBS = {
     "extract": "Make a data set of questions from demonstrations.",
     "validate": "Check a data set, every row: schema, meaning, hashes.",
     "audit": "Say how well the answers can be guessed without the picture.",
-    "bench": "Open questions: build a benchmark, run and judge models on it.",
     "show": "Write a page of sampled items; print counts.",
     "push": "Publish a data set on the Hub as the next version.",
     "record": "Make demonstrations and save them as RLBench saves its own.",
     "tasks": "List the tasks of a source, with their variations and demos.",
     "doctor": "Say what is installed, what is missing, and how to get it.",
+    "bench": "Open questions: build a benchmark, run and judge models on it.",
 }
-"""Verb -> its line in the help. Each is a function of its name in a file of its name."""
+"""Verb -> its line in the help. Each is a function of its name in a file of its name, or an app
+with verbs of its own: those stand last, where Typer lists them."""
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:

@@ -104,7 +104,9 @@ class Stub:
             self.calls[model] += 1
             failed = self.fault(model, self.calls[model])
             if failed:
-                said = f"refused {authorization.removeprefix('Bearer ')}" if self.quote_key else "no"
+                said = (
+                    f"refused {authorization.removeprefix('Bearer ')}" if self.quote_key else "no"
+                )
                 return _refusal(failed[0], said, failed[1])
             held = self.hold_after is not None and len(self.requests) >= self.hold_after
             if not held:

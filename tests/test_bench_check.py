@@ -202,7 +202,9 @@ def test_another_run_in_the_same_folder_is_refused(
     folder: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     settings = {"model": "a/b", "judge": "c/d"}
-    open_run(folder, tmp_path / "run", Settings(**settings))
+    open_run(folder, tmp_path / "run", Settings(**{**settings, "model": "a slip"}))
+    opened = open_run(folder, tmp_path / "run", Settings(**settings))
+    opened.keep_answer(opened.rows[0], "<answer>so</answer>", "stop")
     open_run(folder, tmp_path / "run", Settings(**settings))
     with pytest.raises(UsageError, match="holds a run with") as caught:
         open_run(folder, tmp_path / "run", Settings(**{**settings, **changes}))

@@ -124,7 +124,8 @@ def test_a_corpus_of_paraphrases_goes_through_rubric_and_parser(number: int) -> 
     """A judge that gives the score that a person would, in one form of words after another."""
     forms = ("Score: {}\nReason: so it is", "**Score:** {}/3", '{{"score": {}}}', "score = {}.")
     marks = re.compile(
-        r"=== question\n(.*?)\n=== reference answer\n(.*?)\n=== answer to grade\n(.*?)\n=== end", re.S
+        r"=== question\n(.*?)\n=== reference answer\n(.*?)\n=== answer to grade\n(.*?)\n=== end",
+        re.S,
     )
     known = {(one["question"], one["reference"], one["answer"]): one["score"] for one in CORPUS}
     for place, one in enumerate(CORPUS):

@@ -49,7 +49,9 @@ def cups(one: Point, other: Point, **changes: object) -> list[Fact]:
 
 
 def of(found: list[Fact], relation: str) -> set[tuple[str, ...]]:
-    return {(fact.subject, *fact.others, *fact.value) for fact in found if fact.relation == relation}
+    return {
+        (fact.subject, *fact.others, *fact.value) for fact in found if fact.relation == relation
+    }
 
 
 def test_left_and_right_go_by_y() -> None:
@@ -157,6 +159,9 @@ def test_candidates_lie_within_their_movement() -> None:
         ((0, 0, -80), LABEL),
         ((5, -8, -80), LABEL),
         ((-100, 0, -30), MotionLabel(Step.BACK, Step.NONE, Step.SLIGHTLY_BACK)),
+        ((0, 30, -100), MotionLabel(Step.NONE, Step.SLIGHTLY_FORTH, Step.BACK)),
+        ((30, 0, -100), None),  # a little to and fro shows not at all
+        ((60, 0, -60), None),
         ((0, 0, -30), None),  # too short a way
         ((0, 18, -80), None),  # seen by some
         ((0, 50, -100), None),  # slight or not?
@@ -188,7 +193,9 @@ def test_a_movement_in_words(number: int) -> None:
         assert word in answer.lower()
     assert "forward" not in answer
     assert "slightly right" not in answer.lower()
-    assert answer.lower().index("right") < answer.index("slightly backward")  # what is large comes first
+    assert answer.lower().index("right") < answer.index(
+        "slightly backward"
+    )  # what is large comes first
 
 
 @pytest.mark.parametrize("number", range(20))

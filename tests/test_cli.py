@@ -17,11 +17,11 @@ import typer
 import robotmcqa as package
 from tests.conftest import SCRIPT, TASKS, Run, environment
 
-VERBS = ("extract", "validate", "audit", "show", "push", "record", "tasks", "doctor")
+VERBS = ("extract", "validate", "audit", "show", "push", "record", "tasks", "doctor", "bench")
 HEAVY = (
     *("numpy", "pyarrow", "scipy", "PIL", "datasets", "jinja2", "yaml", "jsonschema_rs"),
     *("rich.table", "rich.progress", "multiprocessing", "filelock", "pandas", "mujoco"),
-    *("huggingface_hub", "sklearn"),
+    *("huggingface_hub", "sklearn", "inspect_ai"),
 )
 
 command: Any = typer.main.get_command(importlib.import_module("robotmcqa.cli.app").build_app(VERBS))

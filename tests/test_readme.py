@@ -44,6 +44,8 @@ def test_python_blocks_of_the_readme_run(
 def test_every_option_that_the_pages_name_exists(robotmcqa: Run) -> None:
     verbs = ("extract", "validate", "audit", "show", "push", "record", "tasks", "doctor")
     helps = "".join(robotmcqa(verb, "--help").stdout for verb in verbs)
+    for verb in ("build", "validate", "add", "run", "report", "agreement"):
+        helps += robotmcqa("bench", verb, "--help").stdout
     helps += robotmcqa("--help").stdout
     for page in PAGES:
         for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page.read_text("utf-8"))):

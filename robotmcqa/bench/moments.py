@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from robotmcqa.coordinates import Millimetres
-from robotmcqa.motion import MotionLabel, motion_label
+from robotmcqa.motion import MotionLabel, Step, motion_label
 
 __all__ = ["agrees_with_picture", "candidates", "clear_motion", "stage_of"]
 
 _SHARES = (0.35, 0.5, 0.2, 0.65, 0.0)
 """How far the movement may be on its way, best first. At 0 the gripper still rests."""
 
-_STILL, _SLIGHT, _FULL = 12, 25, 40  # mm
+_STILL, _SLIGHT, _FULL, _DEPTH = 12, 25, 40, 80  # mm
 _NEITHER = (0.42, 0.62)
 """Between these shares of the largest change nobody sees at a glance whether it is slight."""
 
@@ -54,7 +54,10 @@ def clear_motion(current: Millimetres, target: Millimetres) -> MotionLabel | Non
     for distance in moved:
         if _STILL < distance < _SLIGHT or _NEITHER[0] < distance / largest < _NEITHER[1]:
             return None
-    return motion_label(current, target, dead_band=_STILL)
+    label = motion_label(current, target, dead_band=_STILL)
+    # How far away something in the air is shows badly: a little to and fro shows not at all.
+    unseen = abs(label.x) == Step.SLIGHTLY_FORTH or (label.x and moved[0] < _DEPTH)
+    return None if unseen else label
 
 
 def agrees_with_picture(label: MotionLabel, across: float, down: float) -> bool:

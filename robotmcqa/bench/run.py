@@ -121,7 +121,8 @@ def open_run(bench: Path, folder: Path, settings: Settings, answers_of: Path | N
 
 
 def _begin(folder: Path, settings: Settings, rows: list[Row]) -> None:
-    if (folder / RUN).is_file():
+    begun = any((folder / name).is_file() for name in (ANSWERS, VERDICTS))
+    if begun and (folder / RUN).is_file():
         there = _settings_of(folder)
         for name, value in settings.document().items():
             other = there.document()[name]
@@ -131,7 +132,9 @@ def _begin(folder: Path, settings: Settings, rows: list[Row]) -> None:
                     "--out DIR starts another; --answers RUN judges the same answers anew",
                 )
         return
-    if folder.exists() and any(folder.iterdir()):
+    # A run without a single answer has decided nothing: its name may have been a slip.
+    there_is_none = not (folder / RUN).is_file()
+    if there_is_none and folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: holds something that is no run", "give another --out")
     write_rows(folder, rows)
     write_text(folder / RUN, json_text(settings.document()))

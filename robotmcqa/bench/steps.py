@@ -49,7 +49,9 @@ def planning(instruction: str, remaining: Sequence[str], draws: Draws) -> Pair:
     else:
         numbered = " ".join(f"{n}. {first_upper(step)}." for n, step in enumerate(steps, 1))
         spoken = f"First {steps[0]}, then {', then '.join(steps[1:])}."
-        answers = [numbered, spoken, f"{first_upper(listed(steps, 'and finally'))}."]
+        # A comma in front of the last one: a step may hold an "and" of its own.
+        plain = f"{first_upper(', '.join(steps[:-1]))}, and finally {steps[-1]}."
+        answers = [numbered, spoken, plain]
     return question, draws.choice(answers)
 
 
