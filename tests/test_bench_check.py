@@ -201,7 +201,7 @@ def test_a_faulty_benchmark_is_not_run(folder: Path, tmp_path: Path) -> None:
 def test_another_run_in_the_same_folder_is_refused(
     folder: Path, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    settings = {"model": "a/b", "judge": "c/d"}
+    settings: dict[str, Any] = {"model": "a/b", "judge": "c/d"}
     open_run(folder, tmp_path / "run", Settings(**{**settings, "model": "a slip"}))
     opened = open_run(folder, tmp_path / "run", Settings(**settings))
     opened.keep_answer(opened.rows[0], "<answer>so</answer>", "stop")

@@ -1,4 +1,4 @@
-"""Judges: what they are told, how their replies are read, how far the offline one can be trusted."""
+"""Judges: what they are told, how their replies are read, how far to trust the offline one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ READ = {
     '{"score": 2, "reason": "x"}': 2,
     '```json\n{"score": 0, "reason": "opposite"}\n```': 0,
     "{'score': '3'}": 3,
-    "Score：２\n理由：相同": 2,
+    "Score\uff1a\uff12\n\u7406\u7531\uff1a\u76f8\u540c": 2,  # full-width colon and digit
     "Score: 3 out of 3. Reason: the same": 3,
     "Score (0-3): 2": 2,
     "Score (out of 3): 1": 1,

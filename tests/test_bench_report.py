@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import cohen_kappa_score
 
+from robotmcqa.arrays import FloatArray
 from robotmcqa.bench.agreement import agreement, kappa, pearson, template
 from robotmcqa.bench.intervals import mean_of
 from robotmcqa.bench.journal import Journal
@@ -170,8 +171,8 @@ def test_an_interval_holds_the_truth_nearly_as_often_as_it_says() -> None:
 def test_kappa_and_pearson_are_those_of_other_libraries() -> None:
     generator = np.random.default_rng(1)
     for _ in range(20):
-        human = generator.integers(0, 4, 40).astype(float)
-        judge = np.clip(human + generator.integers(-1, 2, 40), 0, 3)
+        human: FloatArray = generator.integers(0, 4, 40).astype(float)
+        judge: FloatArray = np.clip(human + generator.integers(-1, 2, 40), 0, 3).astype(float)
         sums = (np.ones(40), human, judge, human**2, judge**2, human * judge)
         assert float(pearson(*sums)) == pytest.approx(pearsonr(human, judge).statistic)
         expected = cohen_kappa_score(human, judge, weights="quadratic", labels=[0, 1, 2, 3])
