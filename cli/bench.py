@@ -228,12 +228,13 @@ def run(
         except KeyboardInterrupt:
             output.hint("interrupted; the same command goes on from here")
             raise
-    _tell(done, folder, json)
-    if not done.whole and limit is None:
+    left = bool(done.errors) or (limit is None and not done.whole)
+    _tell(done, folder, left, json)
+    if left:
         raise typer.Exit(4)
 
 
-def _tell(done: Outcome, folder: Path, json: bool) -> None:
+def _tell(done: Outcome, folder: Path, left: bool, json: bool) -> None:
     from . import output
 
     if json:
@@ -250,7 +251,7 @@ def _tell(done: Outcome, folder: Path, json: bool) -> None:
         typer.echo(f"{done.questions} questions, {done.answered} answered, {done.judged} judged.")
     for error in done.errors[: output.MOST_LINES]:
         output.hint(f"failed: {' '.join(error.split())[:300]}")
-    if not done.whole:
+    if left:
         output.hint(f"robotmcqa: {done.questions - done.judged} questions are left")
         output.hint("  remedy: the same command again goes on, and asks for nothing twice")
     output.hint(f"Next:\n  robotmcqa bench report {folder}")

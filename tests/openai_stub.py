@@ -22,7 +22,7 @@ import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -93,7 +93,10 @@ class Stub:
         self._released.set()
 
     async def _completions(self, request: Request) -> Response:
-        body = await request.json()
+        try:
+            body = await request.json()
+        except ClientDisconnect:  # a client that was killed
+            return Response(status_code=400)
         return await run_in_threadpool(self._reply, body, request.headers.get("authorization", ""))
 
     def _reply(self, body: dict[str, Any], authorization: str) -> Response:

@@ -138,6 +138,32 @@ def test_a_killed_run_goes_on_without_paying_twice(
     assert "INCOMPLETE" not in report([opened_run(run)]).markdown()
 
 
+def test_ctrl_c_ends_a_run_quietly_and_it_goes_on(
+    small: Path, stub: Stub, robotmcqa: Run, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    stub.hold_after = 5
+    process = subprocess.Popen(
+        [str(SCRIPT), *command(small, run)],
+        env=environment(**stub.environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while stub.paid.total() < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)  # those that were answered are written down meanwhile
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert not out
+    assert err.strip() == "interrupted; the same command goes on from here"
+    stub.release()
+    assert robotmcqa(*command(small, run), env=stub.environment).returncode == 0
+    assert set(stub.paid.values()) == {1}
+
+
 def test_a_key_is_never_written_down(
     small: Path, stub: Stub, robotmcqa: Run, tmp_path: Path
 ) -> None:

@@ -7,6 +7,9 @@ gets is a solver and a scorer that look into the run's folder first.
 from __future__ import annotations
 
 import math
+import re
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +44,9 @@ __all__ = ["run", "task_of"]
 
 OFFLINE = "offline/"
 
+_MARKUP = re.compile(r"\[/?(?:bold|blue|red|italic|link)[^\]]*\]")
+"""What inspect-ai writes for rich."""
+
 
 def run(
     opened: Run,
@@ -56,21 +62,37 @@ def run(
     """
     config = GenerateConfig(max_connections=connections, max_retries=max_retries)
     model, judge = (_model(name, config) for name in (opened.settings.model, opened.settings.judge))
-    (log,) = eval(
-        task_of(opened, left, judge, advance),
-        model=model,
-        display="none",
-        log_dir=str(opened.folder / LOGS),
-        log_images=False,
-        log_realtime=False,
-        log_level="error",
-        fail_on_error=False,
-        max_samples=2 * connections,
-    )
-    errors = [sample.error.message for sample in log.samples or [] if sample.error]
-    if log.error:
-        errors.append(log.error.message)
-    return [redacted(error) for error in errors]
+    errors: list[str] = []
+    with _asyncio_hears_ctrl_c():
+        logs = eval(
+            task_of(opened, left, judge, advance, errors),
+            model=model,
+            display="none",
+            log_dir=str(opened.folder / LOGS),
+            log_images=False,
+            log_realtime=False,
+            log_level="error",
+            fail_on_error=False,
+            max_samples=2 * connections,
+        )
+    if not logs or logs[0].status == "cancelled":
+        raise KeyboardInterrupt
+    if logs[0].error:
+        errors.append(redacted(logs[0].error.message))
+    return errors
+
+
+@contextmanager
+def _asyncio_hears_ctrl_c() -> Iterator[None]:
+    """Have Ctrl-C end the run between two steps: asyncio sees to it, unless a handler is set."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _model(name: str, config: Any) -> Any:
@@ -85,7 +107,7 @@ def _model(name: str, config: Any) -> Any:
     try:
         model = get_model(name, config=config, memoize=False)
     except (PrerequisiteError, ValueError, ImportError) as error:
-        said = " ".join(redacted(str(error)).split())
+        said = " ".join(_MARKUP.sub("", redacted(str(error))).split())
         raise UsageError(
             f"model '{name}': {said}",
             "names are inspect-ai's, such as openai/gpt-4o, anthropic/claude-sonnet-4-5 or "
@@ -95,13 +117,15 @@ def _model(name: str, config: Any) -> Any:
     return model
 
 
-def task_of(opened: Run, rows: list[Row], judge: Any, advance: Callable[[], None]) -> Any:
-    """The inspect-ai task for some questions of a run."""
+def task_of(
+    opened: Run, rows: list[Row], judge: Any, advance: Callable[[], None], errors: list[str]
+) -> Any:
+    """The inspect-ai task for some questions of a run; what fails is added to ``errors``."""
     samples = [_sample(opened, row) for row in rows]
     return Task(
         dataset=MemoryDataset(samples, name="robot-r1-bench"),
-        solver=_answers(opened, {row["id"]: row for row in rows}),
-        scorer=_judged(opened, {row["id"]: row for row in rows}, judge, advance),
+        solver=_answers(opened, {row["id"]: row for row in rows}, errors),
+        scorer=_judged(opened, {row["id"]: row for row in rows}, judge, advance, errors),
         name="robot_r1_bench",
         config=GenerateConfig(temperature=0.0, max_tokens=opened.settings.max_tokens),
     )
@@ -122,7 +146,7 @@ def _sample(opened: Run, row: Row) -> Any:
     )
 
 
-def _answers(opened: Run, rows: dict[str, Row]) -> Any:
+def _answers(opened: Run, rows: dict[str, Row], errors: list[str]) -> Any:
     """A solver that has the model answer what the folder holds no answer to."""
 
     def answers() -> Any:
@@ -132,7 +156,7 @@ def _answers(opened: Run, rows: dict[str, Row]) -> Any:
             if line is None and opened.settings.model == REFERENCE:
                 opened.keep_answer(row, f"<think></think><answer>{row['answer']}</answer>", "stop")
             elif line is None:
-                with _in_short(opened.settings.model):
+                with _in_short(opened.settings.model, errors):
                     state = await generate(state)
                     _refuse(state.output.error)
                 opened.keep_answer(row, state.output.completion, str(state.output.stop_reason))
@@ -146,7 +170,13 @@ def _answers(opened: Run, rows: dict[str, Row]) -> Any:
     return solver(name="robotmcqa/bench_answer")(answers)()
 
 
-def _judged(opened: Run, rows: dict[str, Row], judge: Any, advance: Callable[[], None]) -> Any:
+def _judged(
+    opened: Run,
+    rows: dict[str, Row],
+    judge: Any,
+    advance: Callable[[], None],
+    errors: list[str],
+) -> Any:
     """A scorer that has the judge grade what the folder holds no verdict on."""
 
     def rubric() -> Any:
@@ -154,7 +184,7 @@ def _judged(opened: Run, rows: dict[str, Row], judge: Any, advance: Callable[[],
             row = rows[state.sample_id]
             answer = (opened.answers.get(opened.answer_key(row)) or {})["answer"]
             found = [
-                await _verdict(opened, row, answer, sample, judge)
+                await _verdict(opened, row, answer, sample, judge, errors)
                 for sample in range(opened.settings.judge_samples if answer else 0)
             ]
             read = [one["score"] for one in found if one["score"] is not None]
@@ -173,7 +203,9 @@ def _judged(opened: Run, rows: dict[str, Row], judge: Any, advance: Callable[[],
     return made()
 
 
-async def _verdict(opened: Run, row: Row, answer: str, sample: int, judge: Any) -> Any:
+async def _verdict(
+    opened: Run, row: Row, answer: str, sample: int, judge: Any, errors: list[str]
+) -> Any:
     """One verdict, from the folder or from the judge."""
     key = verdict_key(opened.settings, row, answer, sample)
     line = opened.verdicts.get(key)
@@ -184,7 +216,7 @@ async def _verdict(opened: Run, row: Row, answer: str, sample: int, judge: Any) 
     else:
         text = judge_text(row["question"], row["answer"], answer)
         config = GenerateConfig(temperature=opened.settings.judge_temperature, max_tokens=1024)
-        with _in_short(opened.settings.judge):
+        with _in_short(opened.settings.judge, errors):
             output = await judge.generate([ChatMessageUser(content=text)], config=config)
             _refuse(output.error)
         reply = output.completion
@@ -202,13 +234,14 @@ async def _verdict(opened: Run, row: Row, answer: str, sample: int, judge: Any) 
 
 
 @contextmanager
-def _in_short(model: str) -> Iterator[None]:
-    """An error without the request, which inspect-ai puts in front of it, picture and all."""
+def _in_short(model: str, errors: list[str]) -> Iterator[None]:
+    """An error, noted in ``errors``, without the request that inspect-ai puts in front of it."""
     try:
         yield
     except Exception as error:
-        said = str(error.__cause__ or error)
-        raise ModelFailed(redacted(f"{model}: {said}")) from None
+        said = redacted(f"{model}: {error.__cause__ or error}")
+        errors.append(said)
+        raise ModelFailed(said) from None
     finally:
         for event in transcript().events:
             if event.event == "model" and event.call is not None:
