@@ -31,18 +31,16 @@ from inspect_ai.scorer import Score, grouped, mean, scorer
 from inspect_ai.solver import solver
 
 from robotmcqa.bench.derived import data_uri
-from robotmcqa.bench.overlap import OVERLAP, overlap_verdict
+from robotmcqa.bench.overlap import overlap_verdict
 from robotmcqa.bench.prompts import judge_text, prompt_text
 from robotmcqa.bench.record import Row
 from robotmcqa.bench.run import LOGS, Run
 from robotmcqa.bench.secrets import guard, redacted, redacted_deeply
-from robotmcqa.bench.settings import REFERENCE, verdict_key
+from robotmcqa.bench.settings import OFFLINE, REFERENCE, verdict_key
 from robotmcqa.bench.verdicts import parse_verdict
 from robotmcqa.errors import UsageError
 
 __all__ = ["run", "task_of"]
-
-OFFLINE = "offline/"
 
 _MARKUP = re.compile(r"\[/?(?:bold|blue|red|italic|link)[^\]]*\]")
 """What inspect-ai writes for rich."""
@@ -98,11 +96,6 @@ def _asyncio_hears_ctrl_c() -> Iterator[None]:
 def _model(name: str, config: Any) -> Any:
     """The model of that name; None where it is an offline one."""
     if name.startswith(OFFLINE):
-        if name not in (REFERENCE, OVERLAP):
-            raise UsageError(
-                f"there is no '{name}'",
-                f"--model {REFERENCE} and --judge {OVERLAP} need no service",
-            )
         return None
     try:
         model = get_model(name, config=config, memoize=False)

@@ -22,9 +22,10 @@ from typing import Any
 from robotmcqa.bench.check import check
 from robotmcqa.bench.derived import digest_of
 from robotmcqa.bench.journal import Journal
+from robotmcqa.bench.overlap import OVERLAP
 from robotmcqa.bench.record import Row, read_rows, write_rows
 from robotmcqa.bench.scores import scores_of
-from robotmcqa.bench.settings import Settings, answer_key
+from robotmcqa.bench.settings import OFFLINE, REFERENCE, Settings, answer_key
 from robotmcqa.errors import DatasetError, UsageError
 from robotmcqa.files import json_text, sha256_of, write_text
 from robotmcqa.scoring import parse_completion
@@ -95,8 +96,14 @@ def open_run(bench: Path, folder: Path, settings: Settings, answers_of: Path | N
 
     Raises:
         DatasetError: the benchmark has faults.
-        UsageError: another run lies there.
+        UsageError: another run lies there, or there is no such offline model or judge.
     """
+    for name, known in ((settings.model, REFERENCE), (settings.judge, OVERLAP)):
+        if name.startswith(OFFLINE) and name != known:
+            raise UsageError(
+                f"there is no '{name}'",
+                f"--model {REFERENCE} and --judge {OVERLAP} need no service",
+            )
     rows, problems = check(bench)
     if problems:
         first = problems[0]

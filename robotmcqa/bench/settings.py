@@ -11,7 +11,10 @@ from typing import Any
 from robotmcqa.bench.prompts import judge_text, prompt_text
 from robotmcqa.bench.record import Row
 
-__all__ = ["REFERENCE", "Settings", "answer_key", "slug", "verdict_key"]
+__all__ = ["OFFLINE", "REFERENCE", "Settings", "answer_key", "slug", "verdict_key"]
+
+OFFLINE = "offline/"
+"""What needs no service begins with it."""
 
 REFERENCE = "offline/reference"
 """A model that answers with the reference: for smoke runs."""
