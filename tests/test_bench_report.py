@@ -50,8 +50,9 @@ def written(folder: Path, score: Any, **settings: Any) -> Run:
     answers, verdicts = Journal(folder / "answers.jsonl"), Journal(folder / "verdicts.jsonl")
     for row in rows:
         name = row["id"]
-        answers.add(f"a{name}", {"id": name, "answer": "so", "completion": "", "stop": "stop"})
         image, _, kind = name.partition("-")
+        stop = "max_tokens" if image == "0" else "stop"
+        answers.add(f"a{name}", {"id": name, "answer": "so", "completion": "", "stop": stop})
         for sample, one in enumerate(score(int(image), kind)):
             line = {"id": name, "sample": sample, "score": one, "reason": "", "problem": ""}
             verdicts.add(f"v{name}{sample}", line)
@@ -105,6 +106,7 @@ def test_verdicts_are_averaged_and_unreadable_ones_counted(tmp_path: Path) -> No
     assert line.cells["planning"].questions == IMAGES - 1
     assert line.counts["verdicts that cannot be read"] == 4 * (IMAGES - 1) + 4 * 3
     assert line.counts["answered, without a score"] == 4
+    assert line.counts["cut off at --max-tokens"] == 4
 
 
 def test_an_unfinished_run_says_so(tmp_path: Path) -> None:

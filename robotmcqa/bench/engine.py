@@ -208,7 +208,7 @@ async def _verdict(
         verdict, reply = overlap_verdict(row["answer"], answer), ""
     else:
         text = judge_text(row["question"], row["answer"], answer)
-        config = GenerateConfig(temperature=opened.settings.judge_temperature, max_tokens=1024)
+        config = GenerateConfig(temperature=opened.settings.judge_temperature)
         with _in_short(opened.settings.judge, errors):
             output = await judge.generate([ChatMessageUser(content=text)], config=config)
             _refuse(output.error)

@@ -115,6 +115,7 @@ def _line(runs: Sequence[Run]) -> Line:
         "no answer block (scored 0)": sum(
             score.answered and score.answer is None for score in together
         ),
+        "cut off at --max-tokens": sum(score.cut for score in together),
         "verdicts that cannot be read": sum(score.unparsable for score in together),
         "answered, without a score": sum(
             score.answered and score.value is None for score in together

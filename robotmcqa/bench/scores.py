@@ -22,6 +22,7 @@ class Score:
     Attributes:
         row: the question.
         answered: whether the model has been asked.
+        cut: whether its answer came to the limit of tokens.
         answer: inside its answer block; None where there is not exactly one, or it is empty.
         value: mean of the verdicts, 0 without an answer; None where there is no verdict (yet).
         verdicts: how many could be read.
@@ -32,6 +33,7 @@ class Score:
 
     row: Row
     answered: bool
+    cut: bool
     answer: str | None
     value: float | None
     verdicts: int
@@ -72,12 +74,13 @@ def _score(
     row: Row, answer: Mapping[str, Any] | None, verdicts: list[Mapping[str, Any]], wanted: int
 ) -> Score:
     if answer is None:
-        return Score(row, False, None, None, 0, 0, False, "")
-    said = answer["answer"] or None
+        return Score(row, False, False, None, None, 0, 0, False, "")
+    said, cut = answer["answer"] or None, answer["stop"] == "max_tokens"
     if said is None:
-        return Score(row, True, None, 0.0, 0, 0, True, "no answer block")
+        return Score(row, True, cut, None, 0.0, 0, 0, True, "no answer block")
     read = [line["score"] for line in verdicts if line["score"] is not None]
     value = sum(read) / len(read) if read else None
     reason = verdicts[0]["reason"] if verdicts else ""
     complete = len(verdicts) >= wanted
-    return Score(row, True, said, value, len(read), len(verdicts) - len(read), complete, reason)
+    unparsable = len(verdicts) - len(read)
+    return Score(row, True, cut, said, value, len(read), unparsable, complete, reason)
