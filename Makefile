@@ -52,6 +52,8 @@ hub-artifacts: $(PINNED)/ready
 	$(PINNED)/bin/robotmcqa extract $(PAPER) --preset paper --out $(ARTIFACTS)/robot-r1-mcqa --config paper --overwrite
 	$(PINNED)/bin/robotmcqa extract $(PAPER) --preset grounded --out $(ARTIFACTS)/robot-r1-mcqa --config grounded --overwrite
 	$(PINNED)/bin/robotmcqa validate $(ARTIFACTS)/robot-r1-mcqa
+	$(PINNED)/bin/robotmcqa bench build --out $(ARTIFACTS)/robot-r1-bench --overwrite
+	$(PINNED)/bin/robotmcqa bench validate $(ARTIFACTS)/robot-r1-bench
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check --quiet .

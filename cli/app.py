@@ -22,8 +22,10 @@ VERBS = {
     "record": "Make demonstrations and save them as RLBench saves its own.",
     "tasks": "List the tasks of a source, with their variations and demos.",
     "doctor": "Say what is installed, what is missing, and how to get it.",
+    "bench": "Open questions: build a benchmark, run and judge models on it.",
 }
-"""Verb -> its line in the help. Each is a function of its name in a file of its name."""
+"""Verb -> its line in the help. Each is a function of its name in a file of its name, or an app
+with verbs of its own: those stand last, where Typer lists them."""
 
 
 def build_app(arguments: Sequence[str]) -> typer.Typer:
@@ -43,15 +45,20 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     completing = "_ROBOTMCQA_COMPLETE" in os.environ
     for verb, line in VERBS.items():
         if completing or verb in arguments:
-            app.command(verb)(_load(verb))
+            loaded = _load(verb)
+            if isinstance(loaded, typer.Typer):
+                app.add_typer(loaded, name=verb, short_help=line)
+            else:
+                app.command(verb)(loaded)
         else:
             app.command(verb, help=line)(_not_loaded)
     return app
 
 
-def _load(verb: str) -> Callable[..., Any]:
-    function: Callable[..., Any] = getattr(import_module(f".{verb}", __package__), verb)
-    return function
+def _load(verb: str) -> Callable[..., Any] | typer.Typer:
+    """The function of a verb, or the app of one that has verbs of its own."""
+    loaded: Callable[..., Any] | typer.Typer = getattr(import_module(f".{verb}", __package__), verb)
+    return loaded
 
 
 def _not_loaded() -> None:

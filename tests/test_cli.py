@@ -28,6 +28,7 @@ VERBS = (
     "record",
     "tasks",
     "doctor",
+    "bench",
 )
 HEAVY = (
     *("numpy", "pyarrow", "scipy", "PIL", "datasets", "jinja2", "yaml", "jsonschema_rs"),

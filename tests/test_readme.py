@@ -55,6 +55,8 @@ def test_every_option_that_the_pages_name_exists(robotmcqa: Run) -> None:
         "doctor",
     )
     helps = "".join(robotmcqa(verb, "--help").stdout for verb in verbs)
+    for verb in ("build", "validate", "add", "run", "report", "agreement"):
+        helps += robotmcqa("bench", verb, "--help").stdout
     helps += robotmcqa("--help").stdout
     for page in PAGES:
         # Options with underscores are those of other programs: trainers' in docs/exports.md.
