@@ -20,6 +20,9 @@ from robotmcqa.errors import RobotMCQAError, UsageError
 __all__ = ["RecipeArguments", "configs_folder", "parse_recipe", "run"]
 
 
+REASONING_LINES = ("Plan", "Subtask", "Move", "Answer")
+
+
 @dataclass
 class RecipeArguments:
     """What the questions are, and what is learned from them."""
@@ -51,6 +54,21 @@ class RecipeArguments:
             "help": "sft.py: what is imitated. cot: reasoning, then the answer. direct: the answer."
         },
     )
+    reasoning_lines: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "What of the reasoning is imitated: some of Plan, Subtask, Move, Answer; else "
+            "all of it."
+        },
+    )
+    stop_at_accuracy: float | None = field(
+        default=None,
+        metadata={
+            "help": "sft.py: stop as soon as this share of 128 training questions is answered "
+            "right, e.g. 0.5 for a model that RL is to make better."
+        },
+    )
+    stop_every: int = field(default=10, metadata={"help": "Steps between two looks at that."})
     warm_up_steps: int = field(
         default=0,
         metadata={
@@ -100,6 +118,12 @@ class RecipeArguments:
     def __post_init__(self) -> None:
         if self.completion not in ("cot", "direct"):
             raise UsageError(f"completion {self.completion}", "completion is cot or direct")
+        unknown = set(self.reasoning_lines or ()) - set(REASONING_LINES)
+        if unknown:
+            raise UsageError(
+                f"reasoning_lines {', '.join(sorted(unknown))}",
+                f"its lines are {', '.join(REASONING_LINES)}",
+            )
         if not 0 <= self.format_weight <= 1:
             raise UsageError(f"format_weight {self.format_weight}", "format_weight is 0 to 1")
 

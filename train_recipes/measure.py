@@ -1,9 +1,10 @@
-"""How good a saved model is: greedy answers to a whole test split, with and without the pictures.
+"""How good a saved model is on a whole test split.
 
     python -m robotmcqa.train_recipes.measure robot-r1 --dataset robotmcqa-dataset
-    python -m robotmcqa.train_recipes.measure robot-r1 --dataset robotmcqa-dataset --blank
 
-Prints one line of JSON.
+Every question is answered three times: ``greedy``; ``sampled`` at temperature 1, as RL does; and
+``blank``, greedily with a grey picture in the place of each. Prints one line of JSON. ``robotmcqa
+eval`` does more, for any model; this is what the recipes use.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from scipy.stats import binomtest
 from robotmcqa.scoring import agrees, letter_of, parse_completion
 
 __all__ = ["Measurement", "generate", "measure"]
+
+
+_GREEDY = {"do_sample": False}
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,9 @@ def measure(
     blank: bool = False,
     batch: int = 64,
     max_new_tokens: int = 256,
+    temperature: float = 0.0,
 ) -> Measurement:
-    """Ask every question once, greedily.
+    """Ask every question once.
 
     Args:
         model: on its device, in any mode.
@@ -70,12 +75,15 @@ def measure(
         blank: put a grey picture in the place of each.
         batch: questions at once.
         max_new_tokens: longest completion.
+        temperature: of sampling, as RL samples; 0 takes the likeliest token each time.
     """
     order = sorted(range(len(questions)), key=questions["id"].__getitem__)
     rows = questions.select(order)
     right, formed, agreed, lengths = [], [], [], []
     for text, length, row in zip(
-        *_answers(model, processor, rows, blank, batch, max_new_tokens), rows, strict=True
+        *_answers(model, processor, rows, blank, batch, max_new_tokens, temperature),
+        rows,
+        strict=True,
     ):
         parsed = parse_completion(text)
         letter = None if parsed.answer is None else letter_of(parsed.answer, len(row["options"]))
@@ -99,23 +107,33 @@ def measure(
 
 
 def _answers(
-    model: Any, processor: Any, rows: Any, blank: bool, batch: int, max_new_tokens: int
+    model: Any,
+    processor: Any,
+    rows: Any,
+    blank: bool,
+    batch: int,
+    max_new_tokens: int,
+    temperature: float,
 ) -> tuple[list[str], list[int]]:
     texts: list[str] = []
     lengths: list[int] = []
     for start in range(0, len(rows), batch):
         some = rows.select(range(start, min(start + batch, len(rows))))
         conversations = [_conversation(row, blank) for row in some]
-        for text, length in generate(model, processor, conversations, max_new_tokens):
+        for text, length in generate(model, processor, conversations, max_new_tokens, temperature):
             texts.append(text)
             lengths.append(length)
     return texts, lengths
 
 
 def generate(
-    model: Any, processor: Any, conversations: Sequence[Any], max_new_tokens: int
+    model: Any,
+    processor: Any,
+    conversations: Sequence[Any],
+    max_new_tokens: int,
+    temperature: float = 0.0,
 ) -> Iterator[tuple[str, int]]:
-    """Greedy completions of conversations, each with its number of tokens."""
+    """Completions of conversations, each with its number of tokens."""
     inputs = processor.apply_chat_template(
         list(conversations),
         add_generation_prompt=True,
@@ -126,7 +144,11 @@ def generate(
     ).to(model.device)
     model.eval()
     with torch.no_grad():
-        made = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+        made = model.generate(
+            **inputs,
+            max_new_tokens=max_new_tokens,
+            **({"do_sample": True, "temperature": temperature} if temperature else _GREEDY),
+        )
     tokenizer = processor.tokenizer
     for ids in made[:, inputs["input_ids"].shape[1] :]:
         said = [one for one in ids.tolist() if one != tokenizer.pad_token_id]
@@ -156,7 +178,6 @@ def main() -> None:
     parser.add_argument("model", help="A folder, or a model on the Hub.")
     parser.add_argument("--dataset", default="robotmcqa-dataset", help="A folder, or hf://...")
     parser.add_argument("--families", nargs="+", help="Only these.")
-    parser.add_argument("--blank", action="store_true", help="Grey pictures.")
     parser.add_argument("--max-new-tokens", type=int, default=256, help="Longest completion.")
     parser.add_argument("--batch", type=int, default=64, help="Questions at once.")
     words = parser.parse_args()
@@ -164,17 +185,29 @@ def main() -> None:
     questions = load_questions(recipe)
     on_gpu = torch.cuda.is_available()
     settings = argparse.Namespace(use_cpu=not on_gpu)
+    torch.manual_seed(0)  # of the sampling
     named = ModelConfig(model_name_or_path=words.model, dtype="bfloat16" if on_gpu else None)
     model, processor = load_policy(named, settings, recipe)
-    found = measure(
-        model.to("cuda" if on_gpu else "cpu"),
-        processor,
-        questions.test,
-        blank=words.blank,
-        batch=words.batch,
-        max_new_tokens=words.max_new_tokens,
-    )
-    print(json.dumps({**asdict(found), "correct": list(found.correct)}))  # noqa: T201
+    model = model.to("cuda" if on_gpu else "cpu")
+    ways: dict[str, dict[str, Any]] = {
+        "greedy": {},
+        "sampled": {"temperature": 1.0},
+        "blank": {"blank": True},
+    }
+    found = {
+        way: asdict(
+            measure(
+                model,
+                processor,
+                questions.test,
+                batch=words.batch,
+                max_new_tokens=words.max_new_tokens,
+                **options,
+            )
+        )
+        for way, options in ways.items()
+    }
+    print(json.dumps(found))  # noqa: T201
 
 
 if __name__ == "__main__":

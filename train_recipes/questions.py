@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,8 @@ def load_questions(recipe: RecipeArguments, seed: int = 0) -> Questions:
         for named, part, rows in zip(recipe.dataset, parts, learned, strict=True)
     )
     mixed = concatenate_datasets(_shares(learned, recipe.mix, seed)).shuffle(seed=seed)
+    if recipe.reasoning_lines:
+        mixed = _with_lines(mixed, recipe.reasoning_lines)
     if recipe.shuffle_answers:
         mixed = shuffled(mixed, seed)
     held_out = concatenate_datasets(test).shuffle(seed=seed) if test else None
@@ -127,6 +130,19 @@ def shuffled(questions: Dataset, seed: int) -> Dataset:
     answers = questions.select_columns(["solution", "reasoning"]).shuffle(seed=seed + 1)
     rest = questions.remove_columns(["solution", "reasoning"])
     return concatenate_datasets([rest, answers.flatten_indices()], axis=1)
+
+
+def _with_lines(questions: Dataset, lines: Sequence[str]) -> Dataset:
+    """The same with only some lines of the reasoning; the steps of a plan belong to its line."""
+    kept = [_some_lines(text, lines) for text in questions["reasoning"]]
+    return questions.remove_columns("reasoning").add_column("reasoning", kept)
+
+
+def _some_lines(reasoning: str | None, lines: Sequence[str]) -> str | None:
+    if not reasoning:
+        return reasoning
+    parts = re.split(r"^(?=(?:Plan|Subtask|Move|Answer):)", reasoning, flags=re.MULTILINE)
+    return "".join(part for part in parts if part.partition(":")[0] in lines).strip()
 
 
 def _part(named: str) -> Part:

@@ -16,6 +16,7 @@ from robotmcqa.train_recipes.checkpoints import checkpoint_to_resume
 from robotmcqa.train_recipes.finish import finish
 from robotmcqa.train_recipes.policy import freeze_vision, load_policy, prepare_model
 from robotmcqa.train_recipes.questions import for_imitation, load_questions
+from robotmcqa.train_recipes.stopping import stopping
 from trl import SFTConfig, SFTTrainer, get_peft_config
 
 
@@ -39,6 +40,7 @@ def main() -> None:
         eval_dataset=None if test is None else for_imitation(test, recipe.completion),
         processing_class=processor,
         peft_config=get_peft_config(model),
+        callbacks=stopping(recipe, processor, questions),
     )
     if recipe.freeze_vision:
         freeze_vision(trainer.model)

@@ -40,6 +40,9 @@ _SPECIAL = (
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 """Tokens of their own, or ``>A`` would become one; ordinary ones, for they are part of the text."""
 
+_AROUND = "system\nYou are a helpful assistant.\nuser\nassistant\n"
+"""What Qwen's chat template adds to a prompt. A tokenizer that has not met it spells it out."""
+
 
 class ImageOnlyProcessor(ProcessorMixin):
     """Qwen2.5-VL's processor without video.
@@ -112,7 +115,7 @@ def _tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_without_tags(texts), trainer)
+    tokenizer.train_from_iterator(_learnable(texts), trainer)
     tokenizer.add_special_tokens(list(_SPECIAL))
     tokenizer.add_tokens([AddedToken(tag, special=False, normalized=False) for tag in _TAGS])
     return PreTrainedTokenizerFast(
@@ -125,11 +128,12 @@ def _tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast
     )
 
 
-def _without_tags(texts: Iterable[str]) -> Iterator[str]:
+def _learnable(texts: Iterable[str]) -> Iterator[str]:
+    """Texts without the tags, which are tokens already, and with the words around each prompt."""
     for text in texts:
         for tag in _TAGS:
             text = text.replace(tag, "\n")
-        yield text
+        yield f"{_AROUND}{text}"
 
 
 def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
