@@ -10,6 +10,7 @@ import pytest
 from tests.recipes import RECIPES, killed_after, launch, log_of, write_questions
 
 SMOKE = RECIPES / "configs" / "cpu-smoke.yaml"
+STEPS = 30
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,10 @@ def smoke(questions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_format_reward_rises(smoke: Path) -> None:
-    """From the mean of the first steps to that of the last; it went up by MEASURED when tried."""
+    """From the mean of the first steps to that of the last: by 0.42 when it was tried."""
     rewards = log_of(smoke, "rewards/format_reward/mean")
-    assert len(rewards) == 20
-    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.1
+    assert len(rewards) == STEPS
+    assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.15
 
 
 def test_what_completions_are_like_is_logged(smoke: Path) -> None:
@@ -39,8 +40,9 @@ def test_what_completions_are_like_is_logged(smoke: Path) -> None:
         log_of(smoke, "rewards/format_reward/mean")
     )
     for metric in ("accuracy/motion", "answered", "completions/mean_length"):
-        assert len(log_of(smoke, metric)) == 20, metric
+        assert len(log_of(smoke, metric)) == STEPS, metric
     assert log_of(smoke, "agreement")
+    assert len(list((smoke / "completions").glob("*.parquet"))) == STEPS
 
 
 def test_the_trained_model_has_a_card_and_can_be_measured(smoke: Path, questions: Path) -> None:
@@ -55,7 +57,7 @@ def test_the_trained_model_has_a_card_and_can_be_measured(smoke: Path, questions
     assert str(questions) in card
     assert "trained by GRPO" in card
     document = json.loads((smoke / "recipe.json").read_text("utf-8"))
-    assert document["steps"] == 20
+    assert document["steps"] == STEPS
     test = load_questions(RecipeArguments(dataset=[str(questions)], test_questions=12)).test
     model = AutoModelForImageTextToText.from_pretrained(smoke)
     found = measure(model, load_processor(smoke), test, max_new_tokens=64)

@@ -64,6 +64,13 @@ class Run:
 
 RUNS = (
     Run("warm-up", "CoT SFT, stopped half-way: start of RL", "sft", "cpu-proof-sft"),
+    Run(
+        "control-start",
+        "control: CoT SFT on shuffled answers",
+        "sft",
+        "cpu-proof-sft",
+        words=("--shuffle_answers", "true"),
+    ),
     Run("grpo-0", "GRPO, seed 0", "grpo", "cpu-proof", "warm-up", ("--seed", "0")),
     Run("grpo-1", "GRPO, seed 1", "grpo", "cpu-proof", "warm-up", ("--seed", "1")),
     Run("grpo-2", "GRPO, seed 2", "grpo", "cpu-proof", "warm-up", ("--seed", "2")),
@@ -75,13 +82,6 @@ RUNS = (
         "cpu-proof",
         "warm-up",
         ("--scale_rewards", "batch"),
-    ),
-    Run(
-        "control-start",
-        "control: CoT SFT on shuffled answers",
-        "sft",
-        "cpu-proof-sft",
-        words=("--shuffle_answers", "true"),
     ),
     Run(
         "control",
