@@ -117,7 +117,8 @@ def extract(out: Path) -> None:
         --family motion --preset grounded --camera front --image-size 112 --stride 10
         --test-fraction 0.3 --dead-band 0.06 --min-displacement 0.15 --workers 2
         --template motion={HERE / "proof_task" / "motion.jinja"} --out {out} --resume"""
-    _do([str(Path(sys.executable).with_name("robotmcqa")), "extract", *words.split()], None)
+    command = Path(sys.executable).with_name("robotmcqa")
+    _do([str(command), "extract", *words.split()], out.with_suffix(".log"))
 
 
 def train(one: Run, out: Path) -> None:
@@ -141,27 +142,28 @@ def train(one: Run, out: Path) -> None:
         )
     module = "robotmcqa.train_recipes.measure"
     words = (str(folder), "--dataset", str(out / "dataset"), "--max-new-tokens", "48")
-    found = _do([sys.executable, "-m", module, *words, "--batch", "128"], None).splitlines()[-1]
-    json.loads(found)
+    log = folder.with_suffix(".measured.log")
+    said = _do([sys.executable, "-m", module, *words, "--batch", "128"], log)
+    found = next(line for line in said.splitlines() if line.startswith("{"))
     results.write_text(found + "\n", "utf-8")
 
 
-def _do(words: Sequence[str], log: Path | None) -> str:
-    """Run a command on one core; its output goes to ``log``, or is given back.
+def _do(words: Sequence[str], log: Path) -> str:
+    """Run a command on one core, its output into ``log`` as it comes; gives the output back.
 
     Raises:
         DataError: it failed.
     """
     settings = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(
-        words, env={**os.environ, **settings}, capture_output=True, text=True, check=False
-    )
-    if log is not None:
-        log.write_text(done.stdout + done.stderr, "utf-8")
+    with log.open("w", encoding="utf-8") as out:
+        done = subprocess.run(
+            words, env={**os.environ, **settings}, stdout=out, stderr=subprocess.STDOUT, check=False
+        )
+    text = log.read_text("utf-8", errors="replace")
     if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise DataError(f"{' '.join(words)}\n{tail}", f"the whole output: {log}" if log else "")
-    return done.stdout
+        tail = "\n".join(text.splitlines()[-15:])
+        raise DataError(f"{' '.join(words)}\n{tail}", f"the whole output: {log}")
+    return text
 
 
 def gain(before: Sequence[bool], after: Sequence[bool]) -> tuple[float, float]:
