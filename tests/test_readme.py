@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,9 @@ def test_every_option_that_the_pages_name_exists(robotmcqa: Run) -> None:
     for verb in ("build", "validate", "add", "run", "report", "agreement"):
         helps += robotmcqa("bench", verb, "--help").stdout
     helps += robotmcqa("--help").stdout
+    from robotmcqa.train_recipes.arguments import RecipeArguments
+
+    helps += " ".join(f"--{field.name}" for field in fields(RecipeArguments))
     for page in PAGES:
         # Options with underscores are those of other programs: trainers' in docs/exports.md.
         for option in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+(?!\w)", page.read_text("utf-8"))):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from robotmcqa.train_recipes.proof import RUNS, gain
 from robotmcqa.train_recipes.questions import for_imitation, load_questions
 from robotmcqa.train_recipes.rewards import rewards_for
 from robotmcqa.train_recipes.tiny_vlm import build_tiny_vlm, load_processor, save_tiny_vlm
-from trl import GRPOConfig, RLOOConfig, SFTConfig
+from trl import GRPOConfig, ModelConfig, RLOOConfig, SFTConfig
 
 from robotmcqa.errors import DataError, UsageError
 from tests.recipes import RECIPES, write_questions
@@ -124,6 +126,17 @@ def test_wrong_arguments_are_one_sentence(tmp_path: Path) -> None:
         parse_recipe(GRPOConfig, "", "", ["--config", str(tmp_path / "nowhere.yaml")])
     with pytest.raises(UsageError, match="completion"):
         RecipeArguments(completion="both")
+
+
+def test_every_argument_that_the_page_names_exists() -> None:
+    """Those with underscores; tests/test_readme.py looks at the others."""
+    page = (RECIPES.parent / "docs" / "training.md").read_text("utf-8")
+    classes: tuple[Any, ...] = (RecipeArguments, GRPOConfig, ModelConfig)
+    known = {field.name for one in classes for field in fields(one)}
+    known |= {"config_file", "reward_funcs"}  # of accelerate and of `trl grpo`
+    named = set(re.findall(r"--([a-z]+(?:_[a-z]+)+)", page))
+    assert len(named) > 10
+    assert named <= known, named - known
 
 
 # --------------------------------------------------------------------------------------- questions

@@ -85,14 +85,14 @@ def test_a_killed_run_goes_on_to_the_same_step(
     again = launch(
         "grpo", *(word for word in words if word != "--resume"), cwd=tmp_path, port=29613
     )
-    assert again.returncode == 2
+    assert "returned non-zero exit status 2" in again.stderr  # accelerate's own is always 1
     assert "holds a run of 6 steps" in again.stderr
     assert "--resume" in again.stderr
 
 
 def test_the_bare_command_says_what_it_takes_and_what_it_lacks(tmp_path: Path) -> None:
     done = launch("grpo", cwd=tmp_path, port=29614)
-    assert done.returncode == 3
+    assert "returned non-zero exit status 3" in done.stderr
     first = next(line for line in done.stderr.splitlines() if "settings" in line)
     assert "cpu-smoke.yaml" in first
     assert "--config FILE" in first

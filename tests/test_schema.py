@@ -23,7 +23,10 @@ from robotmcqa.scene import load_scene, scene_preset
 from robotmcqa.schema import first_problem, is_valid, schema_document, schema_text
 from robotmcqa.spec import Spec
 
-NAMES = ("item", "scene", "manifest", "provenance", "failure", "ground_truth")
+NAMES = (
+    *("item", "scene", "manifest", "provenance", "failure", "ground_truth"),
+    "bench_question",
+)
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead from a document to one of its values."""
