@@ -31,7 +31,7 @@ test: check $(VENV)/ready-train
 test-slow: $(VENV)/ready-train
 	$(BIN)/python -m pytest $(SHARED) -m slow
 
-# That a model learns to look: about 20 minutes on two cores. docs/training.md has the table.
+# That a model learns to look: about 25 minutes on two free cores. docs/training.md has the table.
 train-proof: $(VENV)/ready-train
 	$(BIN)/python -m robotmcqa.train_recipes.proof --out $(PROOF)
 
