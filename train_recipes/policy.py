@@ -9,11 +9,11 @@ from robotmcqa.train_recipes.arguments import RecipeArguments
 from robotmcqa.train_recipes.questions import Questions
 from robotmcqa.train_recipes.tiny_vlm import load_processor, save_tiny_vlm
 from transformers import AutoModelForImageTextToText
-from trl import ModelConfig
+from trl import ModelConfig, get_peft_config
 
 from robotmcqa.errors import DataError
 
-__all__ = ["TINY", "freeze_vision", "load_policy", "prepare_model"]
+__all__ = ["TINY", "adapters", "freeze_vision", "load_policy", "prepare_model"]
 
 TINY = "tiny"
 """A model name that stands for the tiny model, made from the texts of the questions."""
@@ -69,6 +69,17 @@ def _dtype(model: ModelConfig, training: Any) -> str:
     if training.use_cpu or model.dtype is None:
         return "float32"
     return str(model.dtype)
+
+
+LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+"""Not "all-linear": that would adapt the vision tower too, whose MLPs have the same names."""
+
+
+def adapters(model: ModelConfig) -> Any:
+    """The LoRA that ``--use_peft`` asks for, by default on the language model; None without."""
+    if model.use_peft and not model.lora_target_modules:
+        model.lora_target_modules = LANGUAGE_LAYERS
+    return get_peft_config(model)
 
 
 def freeze_vision(policy: Any) -> None:

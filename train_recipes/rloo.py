@@ -13,10 +13,10 @@ from robotmcqa.train_recipes.batches import fit_batches
 from robotmcqa.train_recipes.checkpoints import checkpoint_to_resume
 from robotmcqa.train_recipes.cold_start import warm_up
 from robotmcqa.train_recipes.finish import finish
-from robotmcqa.train_recipes.policy import freeze_vision, load_policy, prepare_model
+from robotmcqa.train_recipes.policy import adapters, freeze_vision, load_policy, prepare_model
 from robotmcqa.train_recipes.questions import load_questions
 from robotmcqa.train_recipes.rewards import rewards_for
-from trl import RLOOConfig, RLOOTrainer, get_peft_config
+from trl import RLOOConfig, RLOOTrainer
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         train_dataset=questions.train,
         eval_dataset=questions.test,
         processing_class=processor,
-        peft_config=get_peft_config(model),
+        peft_config=adapters(model),
     )
     if recipe.freeze_vision:
         freeze_vision(trainer.model)

@@ -14,10 +14,10 @@ from robotmcqa.train_recipes.arguments import parse_recipe, run
 from robotmcqa.train_recipes.batches import fit_batches
 from robotmcqa.train_recipes.checkpoints import checkpoint_to_resume
 from robotmcqa.train_recipes.finish import finish
-from robotmcqa.train_recipes.policy import freeze_vision, load_policy, prepare_model
+from robotmcqa.train_recipes.policy import adapters, freeze_vision, load_policy, prepare_model
 from robotmcqa.train_recipes.questions import for_imitation, load_questions
 from robotmcqa.train_recipes.stopping import stopping
-from trl import SFTConfig, SFTTrainer, get_peft_config
+from trl import SFTConfig, SFTTrainer
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
         train_dataset=for_imitation(questions.train, recipe.completion),
         eval_dataset=None if test is None else for_imitation(test, recipe.completion),
         processing_class=processor,
-        peft_config=get_peft_config(model),
+        peft_config=adapters(model),
         callbacks=stopping(recipe, processor, questions),
     )
     if recipe.freeze_vision:
