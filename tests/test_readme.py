@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -43,18 +44,7 @@ def test_python_blocks_of_the_readme_run(
 
 
 def test_every_option_that_the_pages_name_exists(robotmcqa: Run) -> None:
-    verbs = (
-        "extract",
-        "validate",
-        "audit",
-        "show",
-        "export",
-        "eval",
-        "push",
-        "record",
-        "tasks",
-        "doctor",
-    )
+    verbs = [verb for verb in import_module("robotmcqa.cli.app").VERBS if verb != "bench"]
     helps = "".join(robotmcqa(verb, "--help").stdout for verb in verbs)
     for verb in ("build", "validate", "add", "run", "report", "agreement"):
         helps += robotmcqa("bench", verb, "--help").stdout

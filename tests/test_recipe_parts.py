@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from trl import GRPOConfig, ModelConfig, RLOOConfig, SFTConfig
+
+from robotmcqa.errors import DataError, UsageError
 from robotmcqa.train_recipes.arguments import RecipeArguments, configs_folder, parse_recipe
-from robotmcqa.train_recipes.batches import fit_batches, prompts_per_step
+from robotmcqa.train_recipes.batches import fit_batches
 from robotmcqa.train_recipes.checkpoints import checkpoint_to_resume, whole_checkpoints
 from robotmcqa.train_recipes.model_card import render_model_card
 from robotmcqa.train_recipes.proof import RUNS, gain
 from robotmcqa.train_recipes.questions import for_imitation, load_questions
 from robotmcqa.train_recipes.rewards import rewards_for
 from robotmcqa.train_recipes.tiny_vlm import build_tiny_vlm, load_processor, save_tiny_vlm
-from trl import GRPOConfig, ModelConfig, RLOOConfig, SFTConfig
-
-from robotmcqa.errors import DataError, UsageError
 from tests.recipes import RECIPES, write_questions
 
 CONFIGS = sorted(path.stem for path in configs_folder().glob("*.yaml"))
@@ -56,9 +56,9 @@ def test_every_config_is_known_to_trl_and_its_batches_come_out(name: str, proces
     if recipe.prompts_per_step is None:
         pytest.fail("a config without prompts_per_step: its batches hang on the machine")
     fit_batches(training, recipe, processes)
-    assert prompts_per_step(training, processes) == recipe.prompts_per_step
     each = getattr(training, "num_generations", 1)
     at_once = training.per_device_train_batch_size * processes
+    assert at_once * training.gradient_accumulation_steps == recipe.prompts_per_step * each
     if each > 1:
         rollout = at_once * training.steps_per_generation
         assert rollout == (recipe.prompts_per_rollout or recipe.prompts_per_step) * each

@@ -46,11 +46,12 @@ def test_what_completions_are_like_is_logged(smoke: Path) -> None:
 
 
 def test_the_trained_model_has_a_card_and_can_be_measured(smoke: Path, questions: Path) -> None:
+    from transformers import AutoModelForImageTextToText
+
     from robotmcqa.train_recipes.arguments import RecipeArguments
     from robotmcqa.train_recipes.measure import measure
     from robotmcqa.train_recipes.questions import load_questions
     from robotmcqa.train_recipes.tiny_vlm import load_processor
-    from transformers import AutoModelForImageTextToText
 
     card = (smoke / "README.md").read_text("utf-8")
     assert "pipeline_tag: image-text-to-text" in card

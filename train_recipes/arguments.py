@@ -5,6 +5,7 @@ A recipe reads a YAML file (``--config``); whatever stands on the command line g
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -222,9 +223,7 @@ def _without_gpu(config: dict[str, Any], words: Sequence[str]) -> list[str]:
 
 def _say(text: str) -> None:
     """A line for people, from one of the processes."""
-    from accelerate import PartialState
-
-    if PartialState().is_main_process:
+    if os.environ.get("RANK", "0") == "0":
         print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 

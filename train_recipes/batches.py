@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from robotmcqa.errors import UsageError
 from robotmcqa.train_recipes.arguments import RecipeArguments
 
-from robotmcqa.errors import UsageError
-
-__all__ = ["fit_batches", "prompts_per_step"]
+__all__ = ["fit_batches"]
 
 
 def fit_batches(training: Any, recipe: RecipeArguments, processes: int | None = None) -> None:
@@ -57,11 +56,3 @@ def fit_batches(training: Any, recipe: RecipeArguments, processes: int | None = 
     per_rollout = rollout // recipe.prompts_per_step
     training.steps_per_generation = training.gradient_accumulation_steps * per_rollout
     training.generation_batch_size = at_once * training.steps_per_generation
-
-
-def prompts_per_step(training: Any, processes: int) -> float:
-    """Questions that one optimiser step learns from."""
-    completions = (
-        training.per_device_train_batch_size * processes * training.gradient_accumulation_steps
-    )
-    return float(completions / getattr(training, "num_generations", 1))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from trl import ModelConfig, SFTConfig, SFTTrainer
+
 from robotmcqa.train_recipes.arguments import RecipeArguments
 from robotmcqa.train_recipes.policy import load_policy
 from robotmcqa.train_recipes.questions import Questions, for_imitation
-from trl import ModelConfig, SFTConfig, SFTTrainer
 
 __all__ = ["warm_up"]
 

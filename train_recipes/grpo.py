@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from trl import GRPOConfig, GRPOTrainer
+
 from robotmcqa.train_recipes.arguments import parse_recipe, run
 from robotmcqa.train_recipes.batches import fit_batches
 from robotmcqa.train_recipes.checkpoints import checkpoint_to_resume
@@ -17,7 +19,6 @@ from robotmcqa.train_recipes.finish import finish
 from robotmcqa.train_recipes.policy import adapters, freeze_vision, load_policy, prepare_model
 from robotmcqa.train_recipes.questions import load_questions
 from robotmcqa.train_recipes.rewards import rewards_for
-from trl import GRPOConfig, GRPOTrainer
 
 
 def main() -> None:

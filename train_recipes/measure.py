@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 from PIL import Image
-from robotmcqa.train_recipes.arguments import RecipeArguments
-from robotmcqa.train_recipes.questions import load_questions
 from scipy.stats import binomtest
 
 from robotmcqa.scoring import agrees, letter_of, parse_completion
+from robotmcqa.train_recipes.arguments import RecipeArguments
+from robotmcqa.train_recipes.questions import load_questions
 
 __all__ = ["Measurement", "generate", "measure"]
 
@@ -171,8 +171,9 @@ def _grey(picture: Image.Image) -> Image.Image:
 
 def main() -> None:
     """``python -m robotmcqa.train_recipes.measure``."""
-    from robotmcqa.train_recipes.policy import load_policy
     from trl import ModelConfig
+
+    from robotmcqa.train_recipes.policy import load_policy
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="A folder, or a model on the Hub.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from robotmcqa.train_recipes.arguments import RecipeArguments
-from robotmcqa.train_recipes.questions import Questions
-from robotmcqa.train_recipes.tiny_vlm import load_processor, save_tiny_vlm
 from transformers import AutoModelForImageTextToText
 from trl import ModelConfig, get_peft_config
 
 from robotmcqa.errors import DataError
+from robotmcqa.train_recipes.arguments import RecipeArguments
+from robotmcqa.train_recipes.questions import Questions
+from robotmcqa.train_recipes.tiny_vlm import load_processor, save_tiny_vlm
 
 __all__ = ["TINY", "adapters", "freeze_vision", "load_policy", "prepare_model"]
 

@@ -31,10 +31,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from robotmcqa.train_recipes.arguments import configs_folder, run
 from scipy.stats import binomtest
 
 from robotmcqa.errors import DataError
+from robotmcqa.train_recipes.arguments import configs_folder, run
 
 __all__ = ["RUNS", "Run", "gain"]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, concatenate_datasets, load_dataset
-from robotmcqa.train_recipes.arguments import RecipeArguments
 
 from robotmcqa.card.front_matter import content_digest
 from robotmcqa.collection import Part, parts_of
@@ -17,6 +16,7 @@ from robotmcqa.completions import target_completion
 from robotmcqa.errors import DataError, UsageError
 from robotmcqa.hub.pull import fetch, is_address
 from robotmcqa.spec import FAMILY_NAMES
+from robotmcqa.train_recipes.arguments import RecipeArguments
 
 __all__ = ["Questions", "Source", "for_imitation", "load_questions", "shuffled"]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial, update_wrapper
 
+from robotmcqa.scoring import answer_reward, format_reward, l1_reward
 from robotmcqa.train_recipes.arguments import RecipeArguments
 from robotmcqa.train_recipes.logbook import logged
-
-from robotmcqa.scoring import answer_reward, format_reward, l1_reward
 
 __all__ = ["rewards_for"]
 

@@ -10,6 +10,8 @@ start RL from: a cold start. On open-ended questions it is one of the paper's tw
 
 from __future__ import annotations
 
+from trl import SFTConfig, SFTTrainer
+
 from robotmcqa.train_recipes.arguments import parse_recipe, run
 from robotmcqa.train_recipes.batches import fit_batches
 from robotmcqa.train_recipes.checkpoints import checkpoint_to_resume
@@ -17,7 +19,6 @@ from robotmcqa.train_recipes.finish import finish
 from robotmcqa.train_recipes.policy import adapters, freeze_vision, load_policy, prepare_model
 from robotmcqa.train_recipes.questions import for_imitation, load_questions
 from robotmcqa.train_recipes.stopping import stopping
-from trl import SFTConfig, SFTTrainer
 
 
 def main() -> None:

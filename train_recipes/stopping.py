@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from transformers import TrainerCallback
+
 from robotmcqa.train_recipes.arguments import RecipeArguments
 from robotmcqa.train_recipes.measure import measure
 from robotmcqa.train_recipes.questions import Questions
-from transformers import TrainerCallback
 
 __all__ = ["StopAtAccuracy", "stopping"]
 
