@@ -23,8 +23,8 @@ from robotmcqa.evaluation.comparison import compare, mcnemar
 from robotmcqa.evaluation.completions import written
 from robotmcqa.evaluation.figures import Answer, figures_of
 from robotmcqa.evaluation.scorer import judged
-from robotmcqa.evaluation.secrets import HIDDEN, without_secrets
 from robotmcqa.scoring import answer_reward, format_reward, l1_reward
+from robotmcqa.secrets import HIDDEN, without_secrets
 
 OPTIONS = ("[0.1, 0.2, 0.9]", "[0.3, 0.2, 0.9]", "[0.1, -0.2, 0.9]", "[0.1, 0.2, 1.2]")
 

@@ -35,10 +35,10 @@ from robotmcqa.bench.overlap import overlap_verdict
 from robotmcqa.bench.prompts import judge_text, prompt_text
 from robotmcqa.bench.record import Row
 from robotmcqa.bench.run import LOGS, Run
-from robotmcqa.bench.secrets import guard, redacted, redacted_deeply
 from robotmcqa.bench.settings import OFFLINE, REFERENCE, verdict_key
 from robotmcqa.bench.verdicts import parse_verdict
 from robotmcqa.errors import UsageError
+from robotmcqa.secrets import guard, without_secrets, without_secrets_deeply
 
 __all__ = ["run", "task_of"]
 
@@ -76,7 +76,7 @@ def run(
     if not logs or logs[0].status == "cancelled":
         raise KeyboardInterrupt
     if logs[0].error:
-        errors.append(redacted(logs[0].error.message))
+        errors.append(without_secrets(logs[0].error.message))
     return errors
 
 
@@ -100,7 +100,7 @@ def _model(name: str, config: Any) -> Any:
     try:
         model = get_model(name, config=config, memoize=False)
     except (PrerequisiteError, ValueError, ImportError) as error:
-        said = " ".join(_MARKUP.sub("", redacted(str(error))).split())
+        said = " ".join(_MARKUP.sub("", without_secrets(str(error))).split())
         raise UsageError(
             f"model '{name}': {said}",
             "names are inspect-ai's, such as openai/gpt-4o, anthropic/claude-sonnet-4-5 or "
@@ -232,14 +232,14 @@ def _in_short(model: str, errors: list[str]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = redacted(f"{model}: {error.__cause__ or error}")
+        said = without_secrets(f"{model}: {error.__cause__ or error}")
         errors.append(said)
         raise ModelFailed(said) from None
     finally:
         for event in transcript().events:
             if event.event == "model" and event.call is not None:
                 # What a server has answered is logged as it came, refusals that quote a key too.
-                event.call.response = redacted_deeply(event.call.response)
+                event.call.response = without_secrets_deeply(event.call.response)
 
 
 def _refuse(error: str | None) -> None:

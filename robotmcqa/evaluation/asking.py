@@ -28,10 +28,10 @@ from robotmcqa.evaluation.figures import Answer
 from robotmcqa.evaluation.models import Named, explained_prerequisites, opened, ready
 from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.samples import Pictures
-from robotmcqa.evaluation.secrets import without_secrets
 from robotmcqa.evaluation.subject import Subject
 from robotmcqa.evaluation.tasks import listening
 from robotmcqa.evaluation.trouble import first_line
+from robotmcqa.secrets import without_secrets
 
 __all__ = ["Asked", "ask_all"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from robotmcqa.evaluation.secrets import without_secrets
+from robotmcqa.secrets import without_secrets
 
 __all__ = ["NoAnswer", "first_line"]
 

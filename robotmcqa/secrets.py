@@ -1,4 +1,4 @@
-"""Keys stay out of whatever is written: logs, errors, files."""
+"""Keys stay out of whatever is shown or written: logs, errors, files."""
 
 from __future__ import annotations
 
@@ -7,38 +7,37 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["guard", "redacted", "redacted_deeply", "secrets"]
+__all__ = ["HIDDEN", "guard", "without_secrets", "without_secrets_deeply"]
 
-_NAMES = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
+HIDDEN = "(key)"
+
+_NAMES = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
+
 _SHORTEST = 6
-"""Characters: what is shorter is no key, and cutting it out would spoil ordinary words."""
+"""Characters; shorter values ("none", "EMPTY") are what servers without keys are given."""
+
+_DECORATION = r"(?:(?:\x1b|\\u001b)\[[\d;]*m|\\n|[\n \u2502])*"
+"""What a trace drawn in colours, and wrapped, may put between any two characters; also as JSON."""
 
 
-def secrets() -> tuple[str, ...]:
-    """The values of environment variables that hold keys, longest first."""
-    found = {
-        value.strip()
-        for name, value in os.environ.items()
-        if _NAMES.search(name) and len(value.strip()) >= _SHORTEST
-    }
-    return tuple(sorted(found, key=lambda value: (-len(value), value)))
-
-
-def redacted(text: str) -> str:
-    """The text without them."""
-    for secret in secrets():
-        text = text.replace(secret, "***")
+def without_secrets(text: str) -> str:
+    """A text that someone else's error may have put a key into: the environment's keys hidden."""
+    found = {value.strip() for name, value in os.environ.items() if _NAMES.search(name)}
+    for secret in sorted((one for one in found if len(one) >= _SHORTEST), key=len, reverse=True):
+        text = re.sub(_DECORATION.join(map(re.escape, secret)), HIDDEN, text)
     return text
 
 
-def redacted_deeply(document: Any) -> Any:
+def without_secrets_deeply(document: Any) -> Any:
     """A JSON document without them."""
     if isinstance(document, str):
-        return redacted(document)
+        return without_secrets(document)
     if isinstance(document, list):
-        return [redacted_deeply(one) for one in document]
+        return [without_secrets_deeply(one) for one in document]
     if isinstance(document, dict):
-        return {redacted(name): redacted_deeply(one) for name, one in document.items()}
+        return {
+            without_secrets(name): without_secrets_deeply(one) for name, one in document.items()
+        }
     return document
 
 
@@ -74,10 +73,12 @@ def _clean(error: BaseException | None) -> None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        error.args = tuple(redacted(one) if isinstance(one, str) else one for one in error.args)
+        error.args = tuple(
+            without_secrets(one) if isinstance(one, str) else one for one in error.args
+        )
         for name, value in list(vars(error).items()):
             if isinstance(value, str):
-                setattr(error, name, redacted(value))
+                setattr(error, name, without_secrets(value))
             elif name == "body" and value is not None:
-                error.body = redacted(str(value))  # type: ignore[attr-defined]
+                error.body = without_secrets(str(value))  # type: ignore[attr-defined]
         error = error.__cause__ or error.__context__
