@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +19,9 @@ from robotmcqa.rlbench_layout import save_demo
 from tests import warm
 from tests.factory import make_demo, write_demos
 from tests.rlbench_helpers import SMALL
+
+if TYPE_CHECKING:
+    from tests.live import Machine
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 """``robotmcqa(*arguments)``, run to its end in a process of its own."""
@@ -235,3 +238,16 @@ def bench(robotmcqa: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = robotmcqa("bench", "build", "--out", out)
     assert done.returncode == 0, done.stderr
     return out
+
+
+# ---------------------------------------------------------------------------------- live RLBench
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Where live RLBench seems to be installed."""
+    from tests.live import Machine
+
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    return Machine(folder)
