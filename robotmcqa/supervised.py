@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,10 @@ from typing import Any
 
 __all__ = ["Died", "Hung", "Refused", "Supervised", "Trouble", "die_with_parent"]
 
+_LINES = 4
+_FRAME = re.compile(r"\[0x[0-9a-f]+\]\s*$")
+"""How a line of a stack trace ends."""
+
 _GRACE = 1.0
 """Seconds between the polite signal and the other one."""
 
@@ -35,7 +40,7 @@ class Trouble(Exception):
     """No answer; the text says what happened instead.
 
     Attributes:
-        said: the last line that the process had written by then; "" if there is none.
+        said: the last lines that the process has written since it was asked; "" if there are none.
     """
 
     def __init__(self, what: str, said: str = "") -> None:
@@ -135,11 +140,11 @@ class Supervised:
         self._output.close()
 
     def _said(self) -> str:
-        """The last line that the process has written since it was asked; "" if there is none."""
+        """The last lines that it has written since it was asked, but for where C++ code stood."""
         self._output.seek(0)
-        lines = self._output.read()[-4096:].decode("utf-8", "replace").splitlines()
-        words = [" ".join(line.split()) for line in lines]
-        return next((line for line in reversed(words) if line), "")
+        lines = self._output.read()[-65536:].decode("utf-8", "replace").splitlines()
+        words = [" ".join(line.split()) for line in lines if not _FRAME.search(line)]
+        return " | ".join(list(filter(None, words))[-_LINES:])
 
     def _wait(self, seconds: float) -> None:
         """Until the process has ended, which nobody is told yet."""
@@ -199,6 +204,8 @@ def _main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with Connection(descriptor) as pipe:
         _serve(pipe)
+    sys.stdout.flush()
+    os._exit(0)  # what the object's code would do on its way out may hang
 
 
 if __name__ == "__main__":

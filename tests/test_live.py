@@ -58,7 +58,7 @@ def episode(variation: int, number: int = 0) -> str:
 
 
 def test_a_hang_and_a_crash_cost_two_demos_and_resume_fills_the_gaps(
-    script: Run, machine: Machine, tmp_path: Path
+    script: Run, robotmcqa: Run, machine: Machine, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     options = ("--episodes", 7, "--workers", 2, "--episode-timeout", 4, "--retries", 0)
@@ -70,22 +70,21 @@ def test_a_hang_and_a_crash_cost_two_demos_and_resume_fills_the_gaps(
     assert first.returncode == 0, first.stderr
     machine.wait_for_the_end()
     summary = json.loads(first.stdout)
-    died = "the simulator died: its process crashed (SIGABRT); it last said: $COPPELIASIM_ROOT: "
+    died = "the simulator died: its process crashed (SIGABRT); it last said: "
     hung, crashed = sorted(failed(summary).items())
     assert hung[0] in (episode(0, 0), episode(0, 1)), "whichever worker was first"
     assert hung[1] == "the simulator hung: no answer within 4 s"
-    assert crashed == (episode(1), died + "something in C++ went wrong")
+    assert crashed == (episode(1), died + "lib.so: signal 11")
     assert set(summary["gaps"]) == {hung[0], crashed[0]}
     assert sum(split["episodes"] for split in summary["splits"].values()) == 5
     assert "2 demos failed; the same command with --resume makes them again" in first.stderr
     before = {row["id"]: row["state"] for row in rows_of(out)}
     made = machine.made()
 
-    refused = script(*command, env=machine.env)
+    refused = robotmcqa(*command, env=machine.env)
     assert refused.returncode == 2
     assert "lacks 2 of its demos" in refused.stderr
     assert "--resume makes them again" in refused.stderr
-    assert script("validate", out).returncode == 0
 
     machine.mend()
     second = script(*command, "--resume", env=machine.env)
@@ -97,13 +96,11 @@ def test_a_hang_and_a_crash_cost_two_demos_and_resume_fills_the_gaps(
     assert machine.made() - made == Counter({("reach_target", "0"): 1, ("reach_target", "1"): 1})
     after = {row["id"]: row["state"] for row in rows_of(out)}
     assert before.items() < after.items(), "what was there is there as it was"
-    assert script("validate", out).returncode == 0
+    assert robotmcqa("validate", out).returncode == 0
     assert not (out / ".extract").exists()
 
-    third = script(*command, "--resume", env=machine.env)
-    assert json.loads(third.stdout)["already_complete"]
 
-
+@pytest.mark.slow
 def test_gaps_that_stay_are_named_again(extracted: Extracted, machine: Machine) -> None:
     machine.fault("reach_target", 1, "exit")
     options = ("--episodes", 3, "--retries", 1)
@@ -119,6 +116,7 @@ def test_gaps_that_stay_are_named_again(extracted: Extracted, machine: Machine) 
     assert machine.events("begin").count(["reach_target", "1"]) == 4
 
 
+@pytest.mark.slow
 def test_too_many_failures_can_be_made_up_for(extracted: Extracted, machine: Machine) -> None:
     machine.fault("reach_target", 0, "runtime")
     options = ("--episodes", 3, "--retries", 0)
@@ -131,34 +129,6 @@ def test_too_many_failures_can_be_made_up_for(extracted: Extracted, machine: Mac
     assert done.returncode == 0
     assert failed(summary) == {}
     assert sum(machine.made().values()) == 3
-
-
-def test_what_fails_once_is_tried_again_and_noted(extracted: Extracted, machine: Machine) -> None:
-    machine.fault("reach_target", 1, "runtime", times=1)
-    machine.fault("reach_target", 1, "placement", times=1)
-    done, summary = extracted("--episodes", 3)
-    assert done.returncode == 0
-    notes = {line["why"] for line in summary["failures"]}
-    assert notes == {
-        "attempt 1: TaskEnvironmentError: no place for the task in 40 attempts",
-        "attempt 2: RuntimeError: no demo in 10 attempts",
-    }
-    assert {line["where"] for line in summary["failures"]} == {episode(1)}
-    assert summary["gaps"] == []
-    # One to count the variations, and one after each failure beside the first.
-    assert len(machine.events("launch")) == 4
-    machine.wait_for_the_end()
-
-
-def test_attempts_that_fail_in_different_ways_are_all_told(
-    extracted: Extracted, machine: Machine
-) -> None:
-    machine.fault("reach_target", 1, "placement", times=1)
-    machine.fault("reach_target", 1, "exit")
-    _, summary = extracted("--episodes", 2, "--variation", 1, "--retries", 1)
-    (why,) = {line["why"] for line in summary["failures"] if line["where"] == episode(1)}
-    assert why.startswith("2 attempts failed: 1: TaskEnvironmentError: no place")
-    assert "2: the simulator died: its process ended with exit code 3" in why
 
 
 # ------------------------------------------------------------------------------ sudden ends
@@ -209,15 +179,16 @@ def test_nothing_is_left_after_ctrl_c(machine: Machine, tmp_path: Path, workers:
 # --------------------------------------------------------------------------------- what is asked
 
 
-def test_rows_are_what_the_simulator_gave(
-    extracted: Extracted, machine: Machine, tmp_path: Path
-) -> None:
-    done, summary = extracted("--episodes", 7, "--camera", "front", "--camera", "overhead")
+def test_rows_are_what_the_simulator_gave(robotmcqa: Run, machine: Machine, tmp_path: Path) -> None:
+    cameras = ("--camera", "front", "--camera", "overhead", "--renderer", "opengl3")
+    words = ("extract", *LIVE, "--episodes", 7, *cameras, "--out", tmp_path / "out")
+    done = robotmcqa(*words, env=machine.env)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "out")
     spread = Counter(row["variation"] for row in rows if row["frame"] == 0)
     assert len(spread) == 5
-    assert summary["reproducible"] is False
+    assert "Live demos: recorded, not reproducible." in done.stdout
+    assert "drawn by CoppeliaSim (opengl3, on display :0)" in done.stderr
     for row in rows:
         for image, camera in zip(row["images"], row["cameras"], strict=True):
             picture = np.array(Image.open(BytesIO(image["bytes"])))
@@ -228,25 +199,16 @@ def test_rows_are_what_the_simulator_gave(
     made = json.loads((tmp_path / "out/meta/provenance.json").read_text())
     assert made["source"]["settings"] == {
         "image_size": 16,
-        "renderer": "opengl",
+        "renderer": "opengl3",
         "reproducible": False,
         "packages": {"coppeliasim": "4.1.0", "pyrep": "4.1.0.3", "rlbench": "1.2.0"},
     }
+    assert "--source rlbench-live" in made["command"]
+    assert "--renderer opengl3" in made["command"]
     assert made["source"]["licence"] == "RLBench: for non-commercial research only"
     card = (tmp_path / "out/README.md").read_text()
     assert "made by RLBench in CoppeliaSim" in card
     assert "recorded as they were made and cannot be made again" in card
-
-
-def test_the_summary_for_people_says_that_demos_were_recorded(
-    robotmcqa: Run, machine: Machine, tmp_path: Path
-) -> None:
-    words = ("extract", *LIVE, "--episodes", 1, "--no-images", "--out", tmp_path / "out")
-    done = robotmcqa(*words, "--renderer", "opengl3", env=machine.env)
-    assert "Live demos: recorded, not reproducible." in done.stdout
-    made = json.loads((tmp_path / "out/meta/provenance.json").read_text())
-    assert "--source rlbench-live" in made["command"]
-    assert "--renderer opengl3" in made["command"]
 
 
 def test_a_task_that_does_not_load_is_one_failure_among_the_demos_of_the_others(
@@ -319,7 +281,9 @@ def test_record_writes_rlbenchs_own_layout(
 # ------------------------------------------------------------------------------- real demos
 
 
-@pytest.mark.parametrize("task", ["push_button", "pick_up_cup"])
+@pytest.mark.parametrize(
+    "task", ["push_button", pytest.param("pick_up_cup", marks=pytest.mark.slow)]
+)
 def test_real_demos_replayed_give_the_rows_that_their_files_give(
     extracted: Extracted,
     robotmcqa: Run,

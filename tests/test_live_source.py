@@ -108,6 +108,28 @@ def test_one_simulator_for_demos_that_see_the_same(
     assert set(first.finger_positions.ravel()) <= {0.0, 0.04}
 
 
+def test_what_fails_is_tried_again_and_told(here: RLBenchLiveSource, machine: Machine) -> None:
+    (ref,) = here.refs(Selection(("push_button",), 1, 1))
+    machine.fault("push_button", 1, "placement", times=1)
+    machine.fault("push_button", 1, "runtime", times=1)
+    noted = (
+        "attempt 1: TaskEnvironmentError: no place for the task in 40 attempts",
+        "attempt 2: RuntimeError: no demo in 10 attempts",
+    )
+    assert here.load(ref, ()).notes == noted
+    # One to count the variations; after each failure a new one.
+    assert len(machine.events("launch")) == 4
+    machine.fault("push_button", 1, "placement", times=1)
+    machine.fault("push_button", 1, "exit")
+    with pytest.raises(DemoError) as error:
+        opened(retries=1).load(ref, ())
+    assert error.value.what == (
+        "2 attempts failed: 1: TaskEnvironmentError: no place for the task in 40 attempts; "
+        "2: the simulator died: its process ended with exit code 3"
+    )
+    machine.wait_for_the_end()
+
+
 def test_a_hung_simulator_takes_its_display_with_it(
     here: RLBenchLiveSource, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

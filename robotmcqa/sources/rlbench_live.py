@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from robotmcqa.demo import Demo
@@ -200,15 +200,12 @@ _REMEDY = (
 )
 
 
+_FOLDER = re.compile(r"(?<![\w/:.])(?:/[\w.+-]+)+/(?=[\w.+-])")
+
+
 def _published(text: str) -> str:
-    """Words that go into a data set: no more than a line or two, and no folder of this machine."""
-    for folder, name in (
-        (os.environ.get("COPPELIASIM_ROOT", ""), "$COPPELIASIM_ROOT"),
-        (str(Path.home()), "~"),
-    ):
-        if len(folder) > 1:
-            text = text.replace(folder, name)
-    return " ".join(text.split())[:400]
+    """Words that go into a data set: a few lines at most, and no folder of this machine."""
+    return " ".join(_FOLDER.sub("", text).split())[:500]
 
 
 def open_rlbench_live(rest: str, options: SourceOptions) -> RLBenchLiveSource:

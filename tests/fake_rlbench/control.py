@@ -55,6 +55,8 @@ def hang() -> None:
 
 
 def crash() -> None:
-    """As C++ code does it: a word on stderr, then SIGABRT."""
-    print(f"{os.environ['COPPELIASIM_ROOT']}: something in C++ went wrong", file=sys.stderr)
+    """As C++ code does it: words on stderr, then SIGABRT."""
+    library = f"{os.environ['COPPELIASIM_ROOT']}/lib.so"
+    print(f"{library}: signal 11", file=sys.stderr)
+    print(f"{library}(_ZN12QOpenGL+0x28)[0x7f2adecd60b8]", file=sys.stderr)
     os.abort()
