@@ -136,6 +136,7 @@ def extract(
     Examples:
       robotmcqa extract --task reach_target
       robotmcqa extract --task open_drawer --camera wrist --episodes 50 --preset grounded
+      robotmcqa extract --source rlbench-live --task open_drawer --workers 4
       robotmcqa extract --source rlbench:/data/demos
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint

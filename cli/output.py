@@ -37,8 +37,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     drawn = Table()
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     for name, right in zip(header, numeric, strict=True):
-        # fold: a command that is cut off cannot be copied.
-        drawn.add_column(name, justify="right" if right else "left", overflow="fold")
+        drawn.add_column(name, justify="right" if right else "left")
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console = Console(file=sys.stdout)

@@ -66,6 +66,7 @@ def record(
     Examples:
       robotmcqa record --task reach_target --episodes 5
       robotmcqa record --task open_drawer --camera all --depth --mask --image-size 128
+      robotmcqa record --source rlbench-live --task open_drawer --camera all
       robotmcqa record --task all --layout all_variations --out demos --workers 4
     """
     from robotmcqa.recording import record as run

@@ -100,14 +100,15 @@ def _live() -> Iterator[Finding]:
     """What RLBench itself needs: nothing that robotmcqa cannot do without."""
     for piece in pieces():
         state: Literal["ok", "optional"] = "optional" if piece.remedy else "ok"
-        yield Finding(f"live RLBench: {piece.what}", state, piece.found, piece.remedy)
+        yield Finding(f"{piece.what} (live RLBench)", state, piece.found, piece.remedy)
 
 
 def _sources() -> Iterator[Finding]:
     for scheme in sorted(SCHEMES):
         if scheme == "rlbench-live" and missing():
             lacking = ", ".join(piece.what for piece in missing())
-            yield Finding(f"source {scheme}:", "optional", f"lacks {lacking}", "see above")
+            how = missing()[0].remedy
+            yield Finding(f"source {scheme}:", "optional", f"lacks {lacking}", how)
         else:
             yield Finding(f"source {scheme}:", "ok", "built in")
     for plugin in entry_points(group="robotmcqa.sources"):

@@ -32,6 +32,11 @@ SCRIPT = Path(sys.executable).with_name("robotmcqa")
 TASKS = ("pick_up_block", "push_button", "reach_target")
 
 
+def pytest_configure() -> None:
+    """``--source auto`` is the embedded simulator, whatever the tester has installed."""
+    os.environ.pop("COPPELIASIM_ROOT", None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Slow tests and benchmarks run only when ``-m`` names them."""
     asked = config.getoption("markexpr") or ""

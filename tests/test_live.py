@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -278,7 +279,29 @@ def test_record_writes_rlbenchs_own_layout(
             assert tuple(beside["rgb"][0, 0]) == (frame, 150, 255)
 
 
-# ------------------------------------------------------------------------------- real demos
+# ------------------------------------------------------------------------------- the real ones
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not os.environ.get("ROBOTMCQA_COPPELIASIM"),
+    reason="ROBOTMCQA_COPPELIASIM names no CoppeliaSim for which RLBench is installed here",
+)
+def test_rlbench_itself(script: Run, tmp_path: Path) -> None:
+    env = {"COPPELIASIM_ROOT": os.environ["ROBOTMCQA_COPPELIASIM"]}
+    words = ("--source", "rlbench-live", "--task", "reach_target", "--episodes", 4)
+    done = script("extract", *words, "--workers", 2, "--out", tmp_path / "questions", env=env)
+    assert done.returncode == 0, done.stderr
+    assert script("validate", tmp_path / "questions").returncode == 0
+    kinds = ("--camera", "all", "--depth", "--mask", "--image-size", 128)
+    done = script("record", *words, *kinds, "--out", tmp_path / "demos", env=env)
+    assert done.returncode == 0, done.stderr
+    source = RLBenchSource(str(tmp_path / "demos"))
+    for ref in source.refs(Selection()):
+        demo = source.load(ref, CAMERAS)
+        assert source.broken_files(ref, CAMERAS) == ()
+        tip = source.camera_models(ref)["front"].project(demo.gripper_pose[-1, :3])
+        assert np.all((tip > 0) & (tip < 128)), "the front camera sees where the gripper ends"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from robotmcqa import open_source
+from robotmcqa.diagnosis import diagnose
 from robotmcqa.display import PrivateDisplay, display
 from robotmcqa.errors import DemoError, SourceError, UsageError
 from robotmcqa.sources import (
@@ -208,6 +209,11 @@ def test_each_missing_piece_is_named(
     assert "git+https://github.com/stepjam/RLBench.git" in found["RLBench"].remedy
     assert found["a display"].remedy == "sudo apt install xvfb"
     assert task_names() == []
+    findings = {one.what: one for one in diagnose()}
+    for what, piece in found.items():
+        finding = findings[f"{what} (live RLBench)"]
+        assert (finding.state, finding.remedy) == ("optional", piece.remedy)
+    assert findings["source rlbench-live:"].state == "optional"
     with pytest.raises(UsageError, match="COPPELIASIM_ROOT is not set; PyRep: not installed"):
         open_source("rlbench-live")
     source, why = choose_auto()
@@ -222,6 +228,7 @@ def test_pypis_pyrep_is_told_from_the_right_one(
     here: RLBenchLiveSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert missing() == []
+    assert {one.state for one in diagnose() if "live" in one.what} == {"ok"}
     other = tmp_path / "other"
     (other / "pyrep").mkdir(parents=True)
     (other / "pyrep/__init__.py").write_text("from .Repository import Repository\n")
