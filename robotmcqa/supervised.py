@@ -202,6 +202,7 @@ def _main() -> None:
     if os.getppid() != parent:  # it died before it could be followed
         return
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.set_inheritable(descriptor, False)  # or a child of its own would keep the pipe open
     with Connection(descriptor) as pipe:
         _serve(pipe)
     sys.stdout.flush()

@@ -173,6 +173,9 @@ def test_what_it_does_not_take(here: RLBenchLiveSource, machine: Machine) -> Non
     with pytest.raises(UsageError, match="--shadows") as error:
         open_source("rlbench-live", SourceOptions(shadows=True))
     assert "--renderer opengl3" in error.value.remedy
+    for seconds in (float("inf"), float("nan"), 0.0):
+        with pytest.raises(UsageError, match="--episode-timeout"):
+            opened(episode_timeout=seconds)
     live = LiveOptions(renderer="opengl3")
     assert open_source("rlbench-live", SourceOptions(shadows=True, live=live))
 

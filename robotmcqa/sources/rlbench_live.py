@@ -35,6 +35,8 @@ IMAGE_SIZE = 224
 EPISODE_SECONDS = 300.0
 """Ten times what a long demo of RLBench's takes on a slow machine."""
 
+LONGEST_SECONDS = 7 * 86_400.0
+
 RETRIES = 2
 
 LAUNCH_SECONDS = 120.0
@@ -162,7 +164,14 @@ def _end(*, at_once: bool = False) -> None:
         ending.simulator.close()
 
 
+def _forget() -> None:
+    """A forked child has none: the simulator that it knows of is its parent's."""
+    global _running
+    _running = None
+
+
 atexit.register(_end)
+os.register_at_fork(after_in_child=_forget)
 
 
 def _asked(views: Views, attempts: int, seconds: float, method: str, *arguments: Any) -> Any:
@@ -224,6 +233,9 @@ def open_rlbench_live(rest: str, options: SourceOptions) -> RLBenchLiveSource:
         raise UsageError(
             "--shadows with rlbench-live: its fast renderer draws none", "--renderer opengl3 does"
         )
+    timeout = EPISODE_SECONDS if live.episode_timeout is None else live.episode_timeout
+    if not 0 < timeout <= LONGEST_SECONDS:  # nor is it infinite, or no number
+        raise UsageError(f"--episode-timeout {timeout}", f"at most {LONGEST_SECONDS:.0f} seconds")
     if lacking := missing():
         raise UsageError(
             "live RLBench is not complete: "
@@ -234,7 +246,7 @@ def open_rlbench_live(rest: str, options: SourceOptions) -> RLBenchLiveSource:
         image_size=IMAGE_SIZE if options.image_size is None else options.image_size,
         renderer=renderer,
         channels=("rgb", *(["depth"] if live.depth else []), *(["mask"] if live.mask else [])),
-        episode_timeout=EPISODE_SECONDS if live.episode_timeout is None else live.episode_timeout,
+        episode_timeout=timeout,
         retries=RETRIES if live.retries is None else live.retries,
     )
 
