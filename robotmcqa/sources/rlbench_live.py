@@ -1,17 +1,15 @@
 """RLBench itself, at work: demos that CoppeliaSim makes while they are asked for.
 
 CoppeliaSim can hang, and can take its process down. So it works in a process of its own
-(:class:`LiveRLBench` in a :class:`~robotmcqa.supervised.Supervised`), one for each process that
-loads demos, and is started anew after every failure.
+(:class:`LiveRLBench`), one for each process that loads demos, and is started anew after every
+failure (:mod:`robotmcqa.sources.keeper`).
 
 Nothing else in robotmcqa imports RLBench or PyRep. Only their documented interface is used.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -21,11 +19,11 @@ from robotmcqa.display import PrivateDisplay, display
 from robotmcqa.errors import DemoError, SourceError, UsageError
 from robotmcqa.licences import RLBENCH
 from robotmcqa.sources import SIMULATED_EPISODES, DemoRef, Selection, SourceOptions
+from robotmcqa.sources.keeper import REMEDY, Launch, asked, end
 from robotmcqa.sources.live_options import Renderer
 from robotmcqa.sources.rlbench_install import environment, missing, task_names, versions
 from robotmcqa.sources.rlbench_observations import LOW_DIM, Packed, demo_of, packed
 from robotmcqa.sources.spread import spread
-from robotmcqa.supervised import Died, Hung, Refused, Supervised, Trouble
 
 __all__ = ["EPISODE_SECONDS", "IMAGE_SIZE", "RETRIES", "RLBenchLiveSource", "open_rlbench_live"]
 
@@ -130,91 +128,6 @@ def _observation_config(views: Views) -> Any:
         camera.image_size = (views.size, views.size)
         camera.render_mode = getattr(RenderMode, views.renderer.upper())
     return config
-
-
-class _Running(NamedTuple):
-    """This process's simulator."""
-
-    views: Views
-    simulator: Supervised
-
-
-_running: _Running | None = None
-
-
-def _simulator(views: Views) -> Supervised:
-    """The one that is running, if it draws the same; else a new one in its place."""
-    global _running
-    if _running and _running.views != views:
-        _end()
-    if _running is None:
-        target = f"{__name__}:{LiveRLBench.__name__}"
-        launched = Supervised(target, views, environment=environment(), seconds=LAUNCH_SECONDS)
-        _running = _Running(views, launched)
-    return _running.simulator
-
-
-def _end(*, at_once: bool = False) -> None:
-    """End the simulator, if there is one."""
-    global _running
-    ending, _running = _running, None
-    if ending and at_once:
-        ending.simulator.kill()
-    elif ending:
-        ending.simulator.close()
-
-
-def _forget() -> None:
-    """A forked child has none: the simulator that it knows of is its parent's."""
-    global _running
-    _running = None
-
-
-atexit.register(_end)
-os.register_at_fork(after_in_child=_forget)
-
-
-def _asked(views: Views, attempts: int, seconds: float, method: str, *arguments: Any) -> Any:
-    """The answer of a simulator, and what became of the attempts before it.
-
-    Raises:
-        DemoError: no attempt gave one; it says what happened in each.
-    """
-    troubles: list[str] = []
-    while len(troubles) < attempts:
-        try:
-            return _simulator(views).ask(method, *arguments, seconds=seconds), troubles
-        except Trouble as trouble:
-            _end(at_once=True)
-            last = f"; it last said: {trouble.said}" if trouble.said else ""
-            troubles.append(_published(f"{_HAPPENED[type(trouble)]}{trouble}{last}"))
-        except BaseException:  # nobody waits for an episode after Ctrl-C
-            _end(at_once=True)
-            raise
-    if len(set(troubles)) == 1:
-        times = f"{attempts} attempts failed alike: " if attempts > 1 else ""
-        raise DemoError(f"{times}{troubles[0]}", _REMEDY)
-    told = "; ".join(f"{number}: {trouble}" for number, trouble in enumerate(troubles, 1))
-    raise DemoError(f"{attempts} attempts failed: {told}", _REMEDY)
-
-
-_HAPPENED: Mapping[type[Trouble], str] = {
-    Hung: "the simulator hung: ",
-    Died: "the simulator died: ",
-    Refused: "",  # the exception says it
-}
-_REMEDY = (
-    "the same command makes it again (extract: with --resume); --episode-timeout and --retries "
-    "allow more"
-)
-
-
-_FOLDER = re.compile(r"(?<![\w/:.])(?:/[\w.+-]+)+/(?=[\w.+-])")
-
-
-def _published(text: str) -> str:
-    """Words that go into a data set: a few lines at most, and no folder of this machine."""
-    return " ".join(_FOLDER.sub("", text).split())[:500]
 
 
 def open_rlbench_live(rest: str, options: SourceOptions) -> RLBenchLiveSource:
@@ -331,10 +244,10 @@ class RLBenchLiveSource:
 
     def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
         if ref.locator:
-            raise DemoError(ref.locator, _REMEDY)
+            raise DemoError(ref.locator, REMEDY)
         variation = ref.variation or 0
-        made, troubles = _asked(
-            Views(cameras, self.channels, self.image_size, self.renderer),
+        made, troubles = asked(
+            _launch(Views(cameras, self.channels, self.image_size, self.renderer)),
             1 + self.retries,
             self.episode_timeout,
             "demo",
@@ -352,7 +265,7 @@ class RLBenchLiveSource:
 
     def release(self) -> None:
         """End this process's simulator; the next demo starts another."""
-        _end()
+        end()
 
     def _known(self, tasks: tuple[str, ...] | list[str]) -> None:
         known = self.tasks()
@@ -370,16 +283,21 @@ class RLBenchLiveSource:
             SourceError: no simulator starts, so that there is nobody to ask.
         """
         try:
-            _asked(Views(), 2, LAUNCH_SECONDS, "ready")
+            asked(_launch(Views()), 2, LAUNCH_SECONDS, "ready")
         except DemoError as error:
             raise SourceError(
                 f"CoppeliaSim does not start: {error.what}", "robotmcqa doctor says what is missing"
             ) from None
         try:
-            counted, _ = _asked(Views(), 2, LAUNCH_SECONDS, "variations", task)
+            counted, _ = asked(_launch(Views()), 2, LAUNCH_SECONDS, "variations", task)
         except DemoError as error:
             return error
         return cast(int, counted)
+
+
+def _launch(views: Views) -> Launch:
+    target = f"{__name__}:{LiveRLBench.__name__}"
+    return Launch(target, views, environment, LAUNCH_SECONDS)
 
 
 def _ref(task: str, variation: int, episode: int, broken: str = "") -> DemoRef:
