@@ -300,7 +300,9 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
             grounded = "" if _is_grounded(manifest) else "; --preset grounded lowers it"
             typer.echo(f"{found.line()}. robotmcqa audit learns more{grounded}.")
         if not summary.reproducible:
-            typer.echo("Live demos: recorded, not reproducible. The same command makes others.")
+            typer.echo(
+                "Live demos: recorded, not reproducible; no command makes the same ones again."
+            )
     if summary.gaps:
         output.hint(
             f"{_count(len(summary.gaps), 'demo')} failed; the same command with --resume makes "

@@ -131,7 +131,9 @@ def _report(made: Recording, as_json: bool, reproducible: bool) -> None:
         )
         typer.echo(f"Failed demos: {len(made.failures)}")
         if not reproducible:
-            typer.echo("Live demos: recorded, not reproducible. The same command makes others.")
+            typer.echo(
+                "Live demos: recorded, not reproducible; no command makes the same ones again."
+            )
     if made.failures and not reproducible:
         output.hint("The same command makes the demos that failed again and keeps the rest.")
     output.hint(f"Recorded into {made.out} in {made.seconds:.1f} s.")

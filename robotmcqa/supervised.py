@@ -117,7 +117,7 @@ class Supervised:
         except (EOFError, OSError):
             raise Died(self._end(), self._said()) from None
         if not answered:
-            raise Refused(answer)
+            raise Refused(answer, self._said())
         return answer
 
     def close(self, seconds: float = 10.0) -> None:
@@ -144,7 +144,8 @@ class Supervised:
         self._output.seek(0)
         lines = self._output.read()[-65536:].decode("utf-8", "replace").splitlines()
         words = [" ".join(line.split()) for line in lines if not _FRAME.search(line)]
-        return " | ".join(list(filter(None, words))[-_LINES:])
+        last = list(dict.fromkeys(filter(None, reversed(words))))[:_LINES]
+        return " | ".join(reversed(last))
 
     def _wait(self, seconds: float) -> None:
         """Until the process has ended, which nobody is told yet."""

@@ -115,7 +115,8 @@ def test_what_fails_is_tried_again_and_told(here: RLBenchLiveSource, machine: Ma
     machine.fault("push_button", 1, "runtime", times=1)
     noted = (
         "attempt 1: TaskEnvironmentError: no place for the task in 40 attempts",
-        "attempt 2: RuntimeError: no demo in 10 attempts",
+        "attempt 2: RuntimeError: no demo in 10 attempts; it last said: "
+        "Bad demo. No way to waypoint 0. | Bad demo. No way to waypoint 1.",
     )
     assert here.load(ref, ()).notes == noted
     # One to count the variations; after each failure a new one.
@@ -221,7 +222,7 @@ def test_each_missing_piece_is_named(
         open_source("rlbench-live")
     source, why = choose_auto()
     assert source == "sim"
-    assert why.endswith("there is no CoppeliaSim 4.1, PyRep, RLBench, a display")
+    assert why.endswith("live RLBench lacks CoppeliaSim 4.1, PyRep, RLBench, a display")
 
     monkeypatch.setenv("COPPELIASIM_ROOT", str(tmp_path))
     assert missing()[0].found == f"{tmp_path} holds no libcoppeliaSim.so"

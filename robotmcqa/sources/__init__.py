@@ -244,7 +244,7 @@ def choose_auto() -> AutoChoice:
     lacking = missing()
     if lacking:
         names = ", ".join(piece.what for piece in lacking)
-        return AutoChoice("sim", f"the embedded simulator; for live RLBench there is no {names}")
+        return AutoChoice("sim", f"the embedded simulator; live RLBench lacks {names}")
     return AutoChoice(
         "rlbench-live",
         "RLBench, PyRep and CoppeliaSim are installed; --source sim is the embedded simulator",

@@ -9,6 +9,7 @@ Nothing else in robotmcqa imports RLBench or PyRep. Only their documented interf
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,6 +64,8 @@ class LiveRLBench:
     """A running RLBench. One to a process, which it may take down with it."""
 
     def __init__(self, views: Views) -> None:
+        # RLBench logs why an attempt of its own has failed.
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
         self._display = None if os.environ.get("DISPLAY") else PrivateDisplay()
         if self._display:
             os.environ["DISPLAY"] = self._display.name

@@ -1,3 +1,4 @@
+import logging
 import os
 import pickle
 from pathlib import Path
@@ -55,6 +56,8 @@ class TaskEnvironment:
             if control.planned(task, variation, fault):
                 happens()
         if control.planned(task, variation, "runtime"):
+            for attempt in range(10):
+                logging.info(f"Bad demo. No way to waypoint {attempt % 2}.")
             raise RuntimeError("no demo in 10 attempts")
         number = control.number(task, variation)
         replayed = _replayed(task, variation)
