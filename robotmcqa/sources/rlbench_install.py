@@ -85,9 +85,9 @@ def task_names() -> list[str]:
 
 def environment() -> dict[str, str]:
     """Of a process that is to load CoppeliaSim, whose libraries are looked for as it starts."""
-    root = os.environ[_ROOT]
+    root = os.path.abspath(os.environ[_ROOT])
     there = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
-    variables = dict(os.environ)
+    variables = {**os.environ, _ROOT: root}
     if root not in there:
         variables["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, there), root])
     # Another package may have set it for a Qt of its own, such as OpenCV's.

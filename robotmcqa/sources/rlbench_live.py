@@ -289,7 +289,8 @@ class RLBenchLiveSource:
             asked(_launch(Views()), 2, LAUNCH_SECONDS, "ready")
         except DemoError as error:
             raise SourceError(
-                f"CoppeliaSim does not start: {error.what}", "robotmcqa doctor says what is missing"
+                f"CoppeliaSim does not start: {error.what}",
+                "robotmcqa doctor says what is there; without DISPLAY it gets an Xvfb of its own",
             ) from None
         try:
             counted, _ = asked(_launch(Views()), 2, LAUNCH_SECONDS, "variations", task)
