@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 
 # Simulated demos of reach_target, questions about them, a check, and a page to look at.
 demo: $(VENV)/ready
-	$(BIN)/robotmcqa extract --task reach_target --out $(DEMO)/dataset --overwrite
+	$(BIN)/robotmcqa extract --source sim --task reach_target --out $(DEMO)/dataset --overwrite
 	$(BIN)/robotmcqa validate $(DEMO)/dataset
 	$(BIN)/robotmcqa show $(DEMO)/dataset
 	@echo

@@ -28,8 +28,15 @@ def doctor(
     else:
         output.table(
             "robotmcqa doctor",
-            ["what", "state", "found", "to get it"],
-            [[one.what, one.state, one.found, one.remedy] for one in findings],
+            ["what", "state", "found"],
+            [[one.what, one.state, one.found] for one in findings],
         )
+        # Below the table, in which a long command could not be copied.
+        remedies: dict[str, list[str]] = {}
+        for one in findings:
+            if one.remedy:
+                remedies.setdefault(one.remedy, []).append(one.what.rstrip(":"))
+        for remedy, needed in remedies.items():
+            typer.echo(f"\nTo get {', '.join(needed)}:\n  {remedy}")
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(3)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .source import EPISODE_TIMEOUT, RENDERER, RETRIES, opened, selection
 from .source import HELP as SOURCE_HELP
-from .source import opened, selection
 
 if TYPE_CHECKING:
     from robotmcqa.audit import Audit
@@ -42,6 +42,9 @@ def extract(
     shadows: Annotated[
         bool, typer.Option("--shadows", help="Draw shadows in simulated pictures.")
     ] = False,
+    renderer: RENDERER = None,
+    episode_timeout: EPISODE_TIMEOUT = None,
+    retries: RETRIES = None,
     camera: Annotated[
         list[str] | None, typer.Option(help="Camera name, repeatable. [default: front]")
     ] = None,
@@ -113,9 +116,12 @@ def extract(
         int | None, typer.Option(min=1, help="Processes. [default: by cores and work]")
     ] = None,
     engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = (
-        False
-    ),
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with an interrupted run; make live demos that failed again."
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
     ] = False,
@@ -130,6 +136,7 @@ def extract(
     Examples:
       robotmcqa extract --task reach_target
       robotmcqa extract --task open_drawer --camera wrist --episodes 50 --preset grounded
+      robotmcqa extract --source rlbench-live --task open_drawer --workers 4
       robotmcqa extract --source rlbench:/data/demos
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
@@ -141,6 +148,7 @@ def extract(
     from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
     from robotmcqa.sources import SourceOptions
+    from robotmcqa.sources.live_options import LiveOptions
     from robotmcqa.spec import preset as spec_of
 
     from . import output
@@ -173,7 +181,11 @@ def extract(
         try:
             summary = run(
                 opened(
-                    source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras)
+                    source,
+                    SourceOptions(
+                        seed, image_size, shadows, LiveOptions(renderer, episode_timeout, retries)
+                    ),
+                    pictures=bool(spec.cameras),
                 ),
                 spec,
                 place,
@@ -245,6 +257,8 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
                 "laws": manifest["laws"],
                 "references": references,
                 "skipped": manifest["skipped"],
+                "reproducible": summary.reproducible,
+                "gaps": list(summary.gaps),
                 "failures": list(summary.failures),
                 "audit": found.document() if found else None,
             }
@@ -285,6 +299,15 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
         if found:
             grounded = "" if _is_grounded(manifest) else "; --preset grounded lowers it"
             typer.echo(f"{found.line()}. robotmcqa audit learns more{grounded}.")
+        if not summary.reproducible:
+            typer.echo(
+                "Live demos: recorded, not reproducible; no command makes the same ones again."
+            )
+    if summary.gaps:
+        output.hint(
+            f"{_count(len(summary.gaps), 'demo')} failed; the same command with --resume makes "
+            f"{'it' if len(summary.gaps) == 1 else 'them'} again and keeps the rest."
+        )
     if summary.already_complete:
         output.hint(f"{summary.out} was already complete.")
     else:

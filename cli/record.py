@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .source import opened, selection
+from .source import EPISODE_TIMEOUT, RENDERER, RETRIES, opened, selection
 
 if TYPE_CHECKING:
     from robotmcqa.recording import Recording
@@ -22,7 +22,8 @@ def record(
         list[str] | None, typer.Option(help="Task name, repeatable, or 'all'. [default: all]")
     ] = None,
     source: Annotated[
-        str, typer.Option(help="sim: the embedded simulator. auto: a simulator.")
+        str,
+        typer.Option(help="sim: the embedded simulator. rlbench-live: RLBench's. auto: either."),
     ] = "auto",
     variation: Annotated[str, typer.Option(help="One variation number, or 'all'.")] = "all",
     episodes: Annotated[
@@ -40,6 +41,9 @@ def record(
         typer.Option(min=16, max=4096, help="Width and height of pictures. [default: 224]"),
     ] = None,
     shadows: Annotated[bool, typer.Option("--shadows", help="Draw shadows.")] = False,
+    renderer: RENDERER = None,
+    episode_timeout: EPISODE_TIMEOUT = None,
+    retries: RETRIES = None,
     depth: Annotated[bool, typer.Option("--depth", help="Depth pictures too.")] = False,
     mask: Annotated[bool, typer.Option("--mask", help="Segmentation masks too.")] = False,
     layout: Annotated[
@@ -62,15 +66,18 @@ def record(
     Examples:
       robotmcqa record --task reach_target --episodes 5
       robotmcqa record --task open_drawer --camera all --depth --mask --image-size 128
+      robotmcqa record --source rlbench-live --task open_drawer --camera all
       robotmcqa record --task all --layout all_variations --out demos --workers 4
     """
     from robotmcqa.recording import record as run
-    from robotmcqa.sources import SourceOptions
+    from robotmcqa.sources import SourceOptions, reproducible
+    from robotmcqa.sources.live_options import LiveOptions
 
     from . import output
     from .progress import Bars
 
-    found = opened(source, SourceOptions(seed, image_size, shadows), pictures=not no_images)
+    live = LiveOptions(renderer, episode_timeout, retries, depth, mask)
+    found = opened(source, SourceOptions(seed, image_size, shadows, live), pictures=not no_images)
     with Bars() as bars:
         try:
             made = run(
@@ -87,7 +94,7 @@ def record(
         except KeyboardInterrupt:
             output.hint("interrupted; the same command goes on from here")
             raise
-    _report(made, json)
+    _report(made, json, reproducible(found))
 
 
 def _cameras(names: list[str], source: DemoSource) -> tuple[str, ...]:
@@ -98,7 +105,7 @@ def _cameras(names: list[str], source: DemoSource) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _report(made: Recording, as_json: bool) -> None:
+def _report(made: Recording, as_json: bool, reproducible: bool) -> None:
     from . import output
 
     output.failures(made.failures)
@@ -108,6 +115,7 @@ def _report(made: Recording, as_json: bool) -> None:
                 "out": str(made.out),
                 "written": dict(sorted(made.written.items())),
                 "kept": dict(sorted(made.kept.items())),
+                "reproducible": reproducible,
                 "failures": list(made.failures),
                 "seconds": round(made.seconds, 3),
             }
@@ -122,5 +130,11 @@ def _report(made: Recording, as_json: bool) -> None:
             ],
         )
         typer.echo(f"Failed demos: {len(made.failures)}")
+        if not reproducible:
+            typer.echo(
+                "Live demos: recorded, not reproducible; no command makes the same ones again."
+            )
+    if made.failures and not reproducible:
+        output.hint("The same command makes the demos that failed again and keeps the rest.")
     output.hint(f"Recorded into {made.out} in {made.seconds:.1f} s.")
     output.hint(f"Next:\n  robotmcqa extract --source {shlex.quote(f'rlbench:{made.out}')}")

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from . import output
 
 if TYPE_CHECKING:
     from robotmcqa.sources import DemoSource, Selection, SourceOptions
 
-HELP = "sim: the embedded simulator. rlbench:DIR: saved RLBench demos. auto: a simulator."
+HELP = (
+    "sim: the embedded simulator. rlbench:DIR: saved RLBench demos. rlbench-live: RLBench itself. "
+    "auto: live RLBench where it is installed, else sim."
+)
+
+RENDERER = Annotated[
+    Literal["opengl", "opengl3"] | None,
+    typer.Option(help="Of live RLBench: opengl is fast, opengl3 draws shadows. [default: opengl]"),
+]
+EPISODE_TIMEOUT = Annotated[
+    float | None,
+    typer.Option(
+        min=1, help="Seconds until a live episode counts as hung. [default: 300]", metavar="S"
+    ),
+]
+RETRIES = Annotated[
+    int | None,
+    typer.Option(min=0, help="How often a failed live episode is tried again. [default: 2]"),
+]
 
 
 def opened(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import output
 from .source import HELP as SOURCE_HELP
 from .source import opened
 
@@ -26,8 +27,6 @@ def tasks(
       robotmcqa tasks
       robotmcqa tasks --source rlbench:/data/demos
     """
-    from . import output
-
     found = opened(source)
     variations = _variations(found)
     if json:
@@ -46,14 +45,31 @@ def _variations(source: DemoSource) -> dict[str, dict[str, int | None]]:
     from robotmcqa.sources import Selection, Simulated
 
     if isinstance(source, Simulated):
-        return {
-            task: dict.fromkeys(map(str, range(source.variations(task)))) for task in source.tasks()
-        }
+        return _of_simulator(source)
     counted: dict[str, Counter[str]] = {}
     for ref in source.refs(Selection()):
         number = "unknown" if ref.variation is None else str(ref.variation)
         counted.setdefault(ref.task, Counter())[number] += 1
     return {task: dict(counts) for task, counts in counted.items()}
+
+
+def _of_simulator(source: DemoSource) -> dict[str, dict[str, int | None]]:
+    """The same of a simulator, whose tasks may be broken one by one."""
+    from robotmcqa.errors import SourceError
+    from robotmcqa.sources import Simulated
+
+    assert isinstance(source, Simulated)
+    found: dict[str, dict[str, int | None]] = {}
+    problem = None
+    for task in source.tasks():
+        try:
+            found[task] = dict.fromkeys(map(str, range(source.variations(task))))
+        except SourceError as error:
+            output.hint(error.what)
+            problem = error
+    if problem and not found:
+        raise problem
+    return found
 
 
 def _sum(counts: dict[str, int | None]) -> int:

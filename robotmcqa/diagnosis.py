@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from robotmcqa.errors import UsageError
 from robotmcqa.sources import SCHEMES
+from robotmcqa.sources.rlbench_install import missing, pieces
 
 __all__ = ["Finding", "diagnose"]
 
@@ -40,7 +41,7 @@ class Finding:
 
 def diagnose() -> list[Finding]:
     """Look for everything."""
-    return [*_python(), *_packages(), *_drawing(), *_sources()]
+    return [*_python(), *_packages(), *_drawing(), *_live(), *_sources()]
 
 
 def _python() -> Iterator[Finding]:
@@ -95,8 +96,20 @@ def _drawing() -> Iterator[Finding]:
     )
 
 
+def _live() -> Iterator[Finding]:
+    """What RLBench itself needs: nothing that robotmcqa cannot do without."""
+    for piece in pieces():
+        state: Literal["ok", "optional"] = "optional" if piece.remedy else "ok"
+        yield Finding(f"{piece.what} (live RLBench)", state, piece.found, piece.remedy)
+
+
 def _sources() -> Iterator[Finding]:
     for scheme in sorted(SCHEMES):
-        yield Finding(f"source {scheme}:", "ok", "built in")
+        if scheme == "rlbench-live" and missing():
+            lacking = ", ".join(piece.what for piece in missing())
+            how = missing()[0].remedy
+            yield Finding(f"source {scheme}:", "optional", f"lacks {lacking}", how)
+        else:
+            yield Finding(f"source {scheme}:", "ok", "built in")
     for plugin in entry_points(group="robotmcqa.sources"):
         yield Finding(f"source {plugin.name}:", "ok", plugin.value)

@@ -49,6 +49,7 @@ from robotmcqa.sources import (
     Selection,
     Simulated,
     check_cameras,
+    reproducible,
     resolved,
     settings_of,
 )
@@ -63,7 +64,7 @@ from robotmcqa.stages import (
     read_demos,
 )
 from robotmcqa.workers import available_cores, run_jobs
-from robotmcqa.workplace import MANIFEST, Workplace, open_workplace
+from robotmcqa.workplace import MANIFEST, Workplace, gaps_in, open_workplace
 
 __all__ = ["Listener", "Summary", "extract"]
 
@@ -82,6 +83,8 @@ class Summary:
         failures: the lines of its ``meta/failures.jsonl``.
         seconds: wall time of this run.
         already_complete: nothing had to be done.
+        gaps: demos that failed and that ``resume`` makes again.
+        reproducible: whether making the demos again gives the same ones.
         audit: its quick form, where this run made the data set and there are letters to guess.
     """
 
@@ -91,6 +94,8 @@ class Summary:
     seconds: float
     already_complete: bool = False
     audit: Audit | None = None
+    gaps: Sequence[str] = ()
+    reproducible: bool = True
 
 
 def extract(
@@ -115,7 +120,8 @@ def extract(
         workers: processes; None for as many as there are cores and work for them. With more than
             one, a script has to call this below ``if __name__ == "__main__":``, because each
             process imports the script anew.
-        resume: go on with an interrupted run.
+        resume: go on with an interrupted run; or make the demos that failed in a finished one, if
+            they are a live simulator's, and put them into the data set.
         overwrite: replace what is in ``out`` once the new data set is whole.
         max_failures: give up when more demos than this have failed.
         listener: hears about progress.
@@ -164,7 +170,16 @@ def extract(
             place.put_in_place()
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
     failures = read_jsonl(out / "meta/failures.jsonl")
-    return Summary(out, manifest, failures, time.monotonic() - began, place.complete, audit)
+    return Summary(
+        out,
+        manifest,
+        failures,
+        time.monotonic() - began,
+        place.complete,
+        audit,
+        gaps_in(out),
+        reproducible(source),
+    )
 
 
 class _Run:
@@ -183,6 +198,7 @@ class _Run:
         self.place, self.workers, self.listener = place, workers, listener
         self.refs: Sequence[DemoRef] = ()
         self.failures: list[Failure] = []
+        self.gaps: list[str] = []
         self.members: list[Member] = []
         self.splits: dict[str, str] = {}
         self.references = References()
@@ -195,6 +211,7 @@ class _Run:
         reading = "Making demos" if isinstance(self.source, Simulated) else "Reading demos"
         self.listener.stage(reading, len(refs))
         found: dict[str, Episode] = {}
+        may_be_made = not reproducible(self.source)
         reader = ReadDemo(self.source, self.spec, self.place.episodes)
         for ref, result in read_demos(reader, refs, self.workers):
             if isinstance(result, Episode):
@@ -202,6 +219,8 @@ class _Run:
                 self.listener.advance(1)
                 continue
             self.failures.append(result)
+            if may_be_made:
+                self.gaps.append(ref.name)
             self.listener.advance(1, failures=1)
             if max_failures is not None and len(self.failures) > max_failures:
                 raise ExtractionFailed(
@@ -336,6 +355,10 @@ class _Run:
         older = older_card(self.place.out)
         shown = present(publish, manifest, made, self.spec.scene, older)
         manifest["files"].extend(file_entry(publish / name, name) for name in shown.paths)
+        if self.gaps:
+            write_text(self.place.gaps, json_text({"demos": sorted(self.gaps)}))
+        else:
+            self.place.gaps.unlink(missing_ok=True)
         write_text(publish / MANIFEST, json_text(manifest))
         return shown.audit
 

@@ -104,6 +104,8 @@ def _arguments(source: DemoSource, selection: Selection, spec: Spec) -> Iterator
         yield from ("--image-size", str(settings["image_size"]))
     if settings.get("shadows"):
         yield "--shadows"
+    if settings.get("renderer") == "opengl3":
+        yield from ("--renderer", "opengl3")
     default = Spec()
     preset = _closest_preset(spec)
     if preset != "paper":

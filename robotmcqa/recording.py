@@ -38,6 +38,7 @@ from robotmcqa.sources import (
     Selection,
     Simulated,
     check_cameras,
+    release,
     resolved,
     settings_of,
 )
@@ -197,12 +198,15 @@ def record(
         written: Counter[str] = Counter()
         failures: list[Failure] = []
         recorder = RecordDemo(source, out, cameras, layout, depth, mask)
-        for ref, failure in run_jobs(recorder, missing, min(workers, len(missing))):
-            if failure:
-                failures.append(failure)
-            else:
-                written[ref.task] += 1
-            listener.advance(1, failures=bool(failure))
+        try:
+            for ref, failure in run_jobs(recorder, missing, min(workers, len(missing))):
+                if failure:
+                    failures.append(failure)
+                else:
+                    written[ref.task] += 1
+                listener.advance(1, failures=bool(failure))
+        finally:
+            release(source)
     failures = in_order(failures)
     if not written and not kept:
         raise ExtractionFailed(

@@ -18,7 +18,7 @@ from robotmcqa.files import json_text, sha256_of, write_text
 from robotmcqa.item import ItemMaker, Skip
 from robotmcqa.pools import TaskPlan
 from robotmcqa.shards import ShardWriter
-from robotmcqa.sources import DemoRef, DemoSource
+from robotmcqa.sources import DemoRef, DemoSource, release
 from robotmcqa.spec import Spec
 from robotmcqa.workers import run_jobs
 from robotmcqa.workplace import Workplace
@@ -72,7 +72,10 @@ class ReadDemo:
 def read_demos(
     reader: ReadDemo, refs: Iterable[DemoRef], workers: int
 ) -> Iterator[tuple[DemoRef, Episode | Failure]]:
-    """Every demo with what became of it, in any order; those on the spool are not read again."""
+    """Every demo with what became of it, in any order; those on the spool are not read again.
+
+    What the source keeps running for it has ended when the last one is read.
+    """
     unread = []
     for ref in refs:
         episode = spool.read(spool_path(reader.folder, ref))
@@ -80,7 +83,10 @@ def read_demos(
             yield ref, episode
         else:
             unread.append(ref)
-    yield from run_jobs(reader, unread, min(workers, len(unread)))
+    try:
+        yield from run_jobs(reader, unread, min(workers, len(unread)))
+    finally:
+        release(reader.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from robotmcqa.errors import UsageError
 from robotmcqa.files import fsync, json_text, move_into_place, write_text
 
-__all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "open_workplace"]
+__all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "gaps_in", "open_workplace"]
 
 WORK = ".extract"
 MANIFEST = "meta/manifest.json"
@@ -63,12 +63,20 @@ class Workplace:
         return self.work / "shards"
 
     @property
+    def gaps(self) -> Path:
+        """Names the demos that failed and may not fail again; there only if some did."""
+        return self.work / "gaps.json"
+
+    @property
     def publish(self) -> Path:
         """The data set to be, laid out as it will lie in ``out``."""
         return self.work / "publish"
 
     def put_in_place(self) -> None:
         """Move ``publish`` into ``out``, manifest last, and clear the work away.
+
+        Where demos are missing that may be made after all, the others stay on the spool, so that
+        ``--resume`` can put them together.
 
         May be repeated after an interruption: what has been moved already is simply not there.
         """
@@ -89,7 +97,10 @@ class Workplace:
         move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
         fsync(self.out / "meta")
         (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
-        shutil.rmtree(self.work)
+        if self.gaps.exists():
+            _clear(self.work, keep={self.gaps.name, self.episodes.name})
+        else:
+            shutil.rmtree(self.work)
 
 
 @contextmanager
@@ -120,7 +131,7 @@ def open_workplace(
                     _refuse_occupied(out)
                 place = _prepared(out, plan)
             except UsageError:
-                if not (work / "plan.json").exists():
+                if not (work / "plan.json").exists() and not gaps_in(out):
                     shutil.rmtree(work)  # nothing but our own lock
                 raise
             yield place
@@ -140,6 +151,12 @@ def _refuse_occupied(out: Path) -> None:
             f"{out} holds an interrupted extraction", f"--resume goes on with it; {_START_AGAIN}"
         )
     if (out / MANIFEST).exists():
+        lacking = gaps_in(out)
+        if lacking:
+            raise UsageError(
+                f"{out} already holds a data set, which lacks {len(lacking)} of its demos",
+                f"--resume makes them again; {_START_AGAIN}",
+            )
         raise UsageError(
             f"{out} already holds a data set",
             "--overwrite replaces it; --out DIR writes elsewhere",
@@ -167,8 +184,9 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
                 "demos": made["source"]["demos"],
             }
             _refuse_change(there, {name: plan[name] for name in there}, f"the data set in {out}")
-            shutil.rmtree(place.work, ignore_errors=True)
-            return Workplace(out, complete=True)
+            if not gaps_in(out):
+                shutil.rmtree(place.work, ignore_errors=True)
+                return Workplace(out, complete=True)
     publish = place.publish
     spools = (place.episodes, place.references)
     for folder in (*spools, place.shards, publish / "data", publish / "meta"):
@@ -209,9 +227,21 @@ def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, A
         yield path, before, now
 
 
-def _clear(work: Path) -> None:
+def gaps_in(out: Path) -> list[str]:
+    """Names of the demos that failed and that ``--resume`` makes again, now that the rest is done.
+
+    There are none where a demo that failed would fail again.
+    """
+    try:
+        gaps: list[str] = json.loads(Workplace(out).gaps.read_bytes())["demos"]
+        return gaps
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _clear(work: Path, keep: Set[str] = frozenset()) -> None:
     for entry in work.iterdir():
-        if entry.name == "lock":
+        if entry.name == "lock" or entry.name in keep:
             continue
         if entry.is_dir():
             shutil.rmtree(entry)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +20,9 @@ from tests import warm
 from tests.factory import make_demo, write_demos
 from tests.rlbench_helpers import SMALL
 
+if TYPE_CHECKING:
+    from tests.live import Machine
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 """``robotmcqa(*arguments)``, run to its end in a process of its own."""
 
@@ -27,6 +30,11 @@ Row = dict[str, Any]
 
 SCRIPT = Path(sys.executable).with_name("robotmcqa")
 TASKS = ("pick_up_block", "push_button", "reach_target")
+
+
+def pytest_configure() -> None:
+    """``--source auto`` is the embedded simulator, whatever the tester has installed."""
+    os.environ.pop("COPPELIASIM_ROOT", None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -235,3 +243,16 @@ def bench(robotmcqa: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = robotmcqa("bench", "build", "--out", out)
     assert done.returncode == 0, done.stderr
     return out
+
+
+# ---------------------------------------------------------------------------------- live RLBench
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Where live RLBench seems to be installed."""
+    from tests.live import Machine
+
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    return Machine(folder)

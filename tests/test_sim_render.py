@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from robotmcqa.errors import UsageError
+from robotmcqa.pictures import depth_image, mask_image, png
 from robotmcqa.png import png_problem
 from robotmcqa.sim import gl
-from robotmcqa.sim.render import Renderer, View, depth_image, mask_image, png
+from robotmcqa.sim.render import Renderer, View
 
 ROOT = Path(__file__).parents[1]
 RAYS = gl.Backend("rays", "a test asks for them")

@@ -93,6 +93,7 @@ def render_card(
         licence=licence(provenance["source"]["licence"], provenance["source"]["scheme"]),
         shown=shown,
         near=_near(shown.facts),
+        reproducible=provenance["source"].get("settings", {}).get("reproducible", True),
         canary=CANARY,
         yours=_yours,
         release=_release(release_texts({"default": manifest})),

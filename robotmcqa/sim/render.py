@@ -1,4 +1,4 @@
-"""Frames of a MuJoCo scene on any machine: colour, depth and segmentation, and their PNGs.
+"""Frames of a MuJoCo scene on any machine: colour, depth and segmentation.
 
 What draws is decided by `robotmcqa.sim.gl`. With OpenGL, MuJoCo's renderer is driven directly: no
 multisampling, no shadows (unless asked for), no reflections, no sky. That is what RLBench's frames
@@ -8,9 +8,7 @@ look like, and forty times faster than MuJoCo's defaults.
 from __future__ import annotations
 
 import os
-import struct
 import weakref
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -22,11 +20,10 @@ from numpy.typing import NDArray
 from robotmcqa.errors import UsageError
 from robotmcqa.sim.gl import Backend, GLContext, choose_renderer, shared_context
 
-__all__ = ["Renderer", "View", "depth_image", "mask_image", "png"]
+__all__ = ["Renderer", "View"]
 
 _SHADOW_MAP = 2048  # texels along a side: 30 ms a frame; MuJoCo's 4096 take 70
 _FLAG = mujoco.mjtRndFlag
-_DEPTH_STEPS = 2**24 - 1
 
 
 class View:
@@ -260,46 +257,3 @@ def _entry_points(kind: str) -> Iterator[None]:
             del os.environ["MUJOCO_GL"]
         else:
             os.environ["MUJOCO_GL"] = before
-
-
-def png(rgb: NDArray[np.uint8]) -> bytes:
-    """A picture (height, width, 3) as PNG; the same picture gives the same bytes.
-
-    Every row is stored as differences to the row above (PNG filter 2), compressed with zlib's
-    level 1. Level 6 saves a seventh and takes six times longer; trying all filters on each row, as
-    Pillow does, takes twice as long and saves nothing.
-    """
-    height, width, _ = rgb.shape
-    rows = rgb.reshape(height, 3 * width)
-    filtered = np.empty((height, 1 + 3 * width), np.uint8)
-    filtered[:, 0] = 2
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])  # modulo 256, as PNG wants it
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, colour
-    pixels = zlib.compress(filtered.tobytes(), 1)
-    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
-
-
-def depth_image(depth: NDArray[np.float32], near: float, far: float) -> NDArray[np.uint8]:
-    """Metres (height, width) as RLBench saves depth: 24 bits, red the highest byte.
-
-    The number is (metres - near) / (far - near) times 2^24 - 1, within 0 and 1.
-    """
-    share = np.clip((depth.astype(np.float64) - near) / (far - near), 0, 1)
-    number = np.rint(share * _DEPTH_STEPS).astype(np.uint32)
-    return np.stack([number >> 16, number >> 8, number], axis=-1).astype(np.uint8)
-
-
-def mask_image(ids: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Object numbers (height, width) as RLBench saves masks: R + 256 G + 65536 B.
-
-    A negative number (nothing) is stored as 0.
-    """
-    number = np.maximum(ids, 0).astype(np.uint32)
-    return np.stack([number, number >> 8, number >> 16], axis=-1).astype(np.uint8)

@@ -9,7 +9,7 @@ the function that opens it; installed packages add their own through the entry-p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from robotmcqa.demo import Demo
 from robotmcqa.errors import UsageError
+from robotmcqa.sources.live_options import LiveOptions
 
 __all__ = [
     "SCHEMES",
@@ -25,6 +26,7 @@ __all__ = [
     "DemoRef",
     "DemoSource",
     "Recorded",
+    "Releasable",
     "Selection",
     "Simulated",
     "SourceOptions",
@@ -32,6 +34,8 @@ __all__ = [
     "check_cameras",
     "choose_auto",
     "open_source",
+    "release",
+    "reproducible",
     "resolved",
     "settings_of",
 ]
@@ -64,11 +68,13 @@ class SourceOptions:
         seed: of all that is drawn while making them.
         image_size: width and height of pictures in pixels; None for the source's own.
         shadows: draw shadows.
+        live: what RLBench's own simulator takes beside them.
     """
 
     seed: int = 0
     image_size: int | None = None
     shadows: bool = False
+    live: LiveOptions = field(default_factory=LiveOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,8 @@ class Simulated(Protocol):
 
         ``image_size``, ``shadows`` and ``seed`` as they are in effect, and whatever else would
         make other demos under the same arguments, such as the version of an engine. A run is
-        resumed under equal settings only.
+        resumed under equal settings only. ``reproducible`` is False where nothing decides them:
+        then a demo that failed may be made after all when it is asked for again.
         """
 
     def drawn_by(self) -> str:
@@ -197,6 +204,14 @@ class SuppliesReferences(Protocol):
 
 
 @runtime_checkable
+class Releasable(Protocol):
+    """A source that keeps something running in each process that loads from it."""
+
+    def release(self) -> None:
+        """End what this process keeps running; called after its last demo."""
+
+
+@runtime_checkable
 class Recorded(Protocol):
     """A source whose demos may be recordings of another one."""
 
@@ -207,6 +222,7 @@ class Recorded(Protocol):
 
 SCHEMES: Mapping[str, str] = {
     "rlbench": "robotmcqa.sources.rlbench:open_rlbench",
+    "rlbench-live": "robotmcqa.sources.rlbench_live:open_rlbench_live",
     "sim": "robotmcqa.sources.sim:open_sim",
 }
 """Scheme -> ``module:function`` that takes the part after the colon and the options."""
@@ -222,8 +238,17 @@ class AutoChoice(NamedTuple):
 
 
 def choose_auto() -> AutoChoice:
-    """The source that ``auto`` stands for on this machine."""
-    return AutoChoice("sim", "the embedded simulator; live RLBench is not supported yet")
+    """The source that ``auto`` stands for here: live RLBench where all of it is there."""
+    from robotmcqa.sources.rlbench_install import missing
+
+    lacking = missing()
+    if lacking:
+        names = ", ".join(piece.what for piece in lacking)
+        return AutoChoice("sim", f"the embedded simulator; live RLBench lacks {names}")
+    return AutoChoice(
+        "rlbench-live",
+        "RLBench, PyRep and CoppeliaSim are installed; --source sim is the embedded simulator",
+    )
 
 
 def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSource:
@@ -240,6 +265,8 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
     if text == "auto":
         text = choose_auto().source
     scheme, _, rest = text.partition(":")
+    if scheme != "rlbench-live":
+        options.live.refuse(text)
     if scheme in SCHEMES:
         module, _, attribute = SCHEMES[scheme].partition(":")
         return cast(Opener, getattr(import_module(module), attribute))(rest, options)
@@ -248,7 +275,9 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
         return cast(Opener, plugins[scheme].load())(rest, options)
     if Path(text).is_dir():
         raise UsageError(f"no source '{text}'", f"for saved RLBench demos: --source rlbench:{text}")
-    known = ", ".join(["auto", "sim", "rlbench:DIR", *(f"{name}:..." for name in sorted(plugins))])
+    known = ", ".join(
+        ["auto", "sim", "rlbench:DIR", "rlbench-live", *(f"{name}:..." for name in sorted(plugins))]
+    )
     raise UsageError(f"no source '{text}'", f"--source takes one of: {known}")
 
 
@@ -279,3 +308,14 @@ def check_cameras(source: DemoSource, cameras: tuple[str, ...]) -> None:
 def settings_of(source: DemoSource) -> dict[str, Any]:
     """What decides a source's demos beside the selection; nothing for saved ones."""
     return dict(source.settings()) if isinstance(source, Simulated) else {}
+
+
+def reproducible(source: DemoSource) -> bool:
+    """Whether a source gives the same demos again."""
+    return bool(settings_of(source).get("reproducible", True))
+
+
+def release(source: DemoSource) -> None:
+    """End what a source keeps running in this process."""
+    if isinstance(source, Releasable):
+        source.release()

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from robotmcqa.errors import DemoError, SourceError
 from robotmcqa.ground_truth import GroundTruth
 from robotmcqa.licences import SIM
 from robotmcqa.sources import SIMULATED_EPISODES, DemoRef, Selection, SourceOptions
+from robotmcqa.sources.spread import spread
 
 if TYPE_CHECKING:
     from robotmcqa.sim.simulation import Simulation
@@ -124,11 +124,13 @@ class SimSource:
     def refs(self, selection: Selection) -> Iterator[DemoRef]:
         for task in self._selected(selection):
             count = SIMULATED_EPISODES if selection.episodes is None else selection.episodes
-            for variation, episode in self._spread(task, selection.variation, count):
+            turns = spread(task, self.variations(task), selection.variation, count)
+            for variation, episode in turns:
                 yield self._ref(task, variation, "episode", episode)
 
     def references(self, task: str, selection: Selection, count: int) -> Iterator[DemoRef]:
-        for variation, episode in self._spread(task, selection.variation, count):
+        turns = spread(task, self.variations(task), selection.variation, count)
+        for variation, episode in turns:
             yield self._ref(task, variation, "reference", episode)
 
     def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
@@ -189,27 +191,6 @@ class SimSource:
         for task in selection.tasks:
             task_file(task, self.folder)
         return sorted(set(selection.tasks)) if selection.tasks else self.tasks()
-
-    def _spread(self, task: str, only: int | None, count: int) -> list[tuple[int, int]]:
-        """Variation and number of each of ``count`` episodes, in that order.
-
-        All variations have their turn before one comes again, in an order in which the first few
-        differ much. More episodes are the same ones and others.
-        """
-        variations = self.variations(task)
-        if only is not None:
-            if not 0 <= only < variations:
-                raise SourceError(
-                    f"{task} has no variation {only}", f"--variation takes 0 to {variations - 1}"
-                )
-            return [(only, episode) for episode in range(count)]
-        step = next(
-            step
-            for step in range(round(variations * 0.618) or 1, variations + 1)
-            if gcd(step, variations) == 1
-        )
-        turns = [(number * step % variations, number // variations) for number in range(count)]
-        return sorted(turns)
 
     def _ref(self, task: str, variation: int, kind: str, number: int) -> DemoRef:
         return DemoRef(

@@ -1,0 +1,2 @@
+class JointVelocity:
+    pass

@@ -1,0 +1,2 @@
+class TaskEnvironmentError(Exception):
+    pass

@@ -1,0 +1,3 @@
+class PickUpCup:
+    name = "pick_up_cup"
+    variations = 3

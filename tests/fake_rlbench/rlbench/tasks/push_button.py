@@ -1,0 +1,3 @@
+class PushButton:
+    name = "push_button"
+    variations = 2

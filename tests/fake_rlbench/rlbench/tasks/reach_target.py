@@ -1,0 +1,3 @@
+class ReachTarget:
+    name = "reach_target"
+    variations = 5

@@ -1,0 +1,1 @@
+raise FileNotFoundError("unloadable_task.ttm is not there")
