@@ -2,9 +2,9 @@
 
 What the rules rest on:
 
-* *Steps.* An arm turns little from one question frame to the next (at most 54 degrees on all demos
-  that were measured). Angles in degrees that are read as radians are 57 times as large, so that a
-  step of 3 degrees becomes any turn at all.
+* *Turns.* An arm turns little within a second. Angles in degrees that are read as radians are 57
+  times as large, so that 3 degrees become any turn at all. Where the frames' rate is not known, the
+  few frames between a question and a keyframe are less than a second at any rate in use.
 * *All alike.* Angles in radians that are read as degrees lie within pi degrees of 0: every
   orientation is all but the same, and none of them points down.
 * *Order.* q1 . q2 does not change when the components of both change places, so a permuted
@@ -22,13 +22,16 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robotmcqa.arrays import FloatArray
+
+IntArray = NDArray[np.int_]
 
 if TYPE_CHECKING:
     from scipy.spatial.transform import Rotation
 
-__all__ = ["OrientationCheck"]
+__all__ = ["IntArray", "OrientationCheck"]
 
 WHERE = "state[3:7]"
 
@@ -36,11 +39,19 @@ FEW_EPISODES = 3
 FEW_STATES = 20
 """Fewer say nothing."""
 
-TURN = 60.0
-"""Degrees from one question frame to the next: more than any demo measured has."""
+TURN = 90.0
+"""Degrees: more than an arm turns within a second, but for a few that have nothing else to do."""
 
-TURNS = 0.2
-"""Share of such steps. Demos have 0.00, degrees read as radians 0.29 to 0.97."""
+SHORT = 5
+"""Frames that are a second at most, if a second has at least five."""
+
+TURNS = {"short": 0.05, "second": 0.1, "step": 0.2}
+"""Share of steps (of up to ``SHORT`` frames; of up to a second; of all) that turn by more. On demos
+of five to twenty frames a second it is 0, 0 and up to 0.30; on such in degrees that are read as
+radians mostly 0.1 to 0.6, 0.3 to 0.6 and 0.3 to 0.7."""
+
+FEWEST = 3
+"""Turns. Fewer may be slips of a sensor."""
 
 STEEP = np.cos(np.pi / 4)
 """The z axis points down (or up) within 45 degrees of the vertical."""
@@ -57,27 +68,38 @@ _ANGLES = ("euler", "rotation_vector")
 class OrientationCheck:
     """Takes in the orientations of episodes, then says how they may have been misread."""
 
-    def __init__(self, mapping: Mapping[str, Any] | None) -> None:
-        """For orientations read by ``mapping``; without one they are quaternions xyzw."""
+    def __init__(self, mapping: Mapping[str, Any] | None, fps: float | None) -> None:
+        """For orientations read by ``mapping``; without one they are quaternions xyzw.
+
+        Args:
+            mapping: of the source, or None.
+            fps: frames in a second, where it is known.
+        """
         self._mapping = mapping
         rotation = (mapping or {}).get("rotation")
         self._format = (
             rotation["format"] if rotation else "" if mapping else "quaternion_xyzw"
         )  # kinematics give rotations that nobody has declared
         self._unit = (rotation or {}).get("unit", "radians")
-        self._episodes = self._steps = self._turns = 0
+        self._fps = fps
+        self._episodes = 0
+        self._turns = {kind: _Share() for kind in TURNS}
         self._as_read, self._other = _Axes(), _Axes()
         self._all_alike = True
-        self._sizes = _Half(NOTHING)
+        self._turned = _Share()
         self._in_radians = _Axes()
 
-    def add(self, quaternions: FloatArray) -> None:
-        """Take in ``(N, 4)`` unit quaternions xyzw of one episode, in the order of time."""
+    def add(self, frames: IntArray, quaternions: FloatArray) -> None:
+        """Take in one episode: ``(N,)`` ascending frames, ``(N, 4)`` unit quaternions xyzw."""
         self._episodes += 1
         cosines = np.abs((quaternions[1:] * quaternions[:-1]).sum(axis=1))
-        turned = 2 * np.degrees(np.arccos(np.clip(cosines, 0, 1)))
-        self._steps += len(turned)
-        self._turns += int((turned > TURN).sum())
+        far = 2 * np.degrees(np.arccos(np.clip(cosines, 0, 1))) > TURN
+        gaps = np.diff(frames)
+        self._turns["short"].add(far[gaps <= SHORT])
+        if self._fps:
+            self._turns["second"].add(far[gaps <= self._fps])
+        else:
+            self._turns["step"].add(far)
         self._as_read.add(quaternions)
         if self._format.startswith("quaternion"):
             self._other.add(self._reordered(quaternions))
@@ -88,10 +110,13 @@ class OrientationCheck:
         """(where, what, sure) for each way in which they seem to be misread."""
         if self._as_read.states < FEW_STATES:
             return
-        if self._steps and self._turns / self._steps > TURNS:
-            share = self._turns / self._steps
-            yield WHERE, f"in {share:.0%} of the steps {_TURNS_MEAN}; {self._turning()}", True
-        elif self._format.startswith("quaternion") and self._episodes >= FEW_EPISODES:
+        turning = [kind for kind, least in TURNS.items() if self._turns[kind].is_above(least)]
+        if turning:
+            what, sure = self._turning(turning[0])
+            yield WHERE, what, sure
+            if sure:
+                return
+        if self._format.startswith("quaternion") and self._episodes >= FEW_EPISODES:
             yield from self._order()
         elif self._unit == "degrees" and self._read_too_small():
             yield (
@@ -102,15 +127,28 @@ class OrientationCheck:
                 True,
             )
 
-    def _turning(self) -> str:
-        """What to change where orientations jump."""
+    def _turning(self, kind: str) -> tuple[str, bool]:
+        """What orientations that jump are taken for, and whether that is sure."""
+        steps = {
+            "short": f"within {SHORT} frames",
+            "second": "within a second",
+            "step": "from one question frame to the next",
+        }
+        what = (
+            f"{steps[kind]} the gripper turns by more than {TURN:g} degrees in "
+            f"{self._turns[kind].of_all():.0%} of the cases"
+        )
         if self._format.startswith(_ANGLES) and self._unit == "radians":
-            return "set rotation.unit: degrees in the mapping"
-        if self._mapping and self._format:
-            return "check rotation.format, rotation.index and rotation.column in the mapping"
-        if self._mapping:
-            return "check joint_positions in the mapping: joints are radians"
-        return "the source has to turn its angles into a quaternion x, y, z, w; mind degrees"
+            change = "set rotation.unit: degrees in the mapping"
+        elif self._mapping and self._format:
+            change = "check rotation.format, rotation.index and rotation.column in the mapping"
+        elif self._mapping:
+            change = "check joint_positions in the mapping: joints are radians"
+        else:
+            change = "the source has to turn its angles into a quaternion x, y, z, w; mind degrees"
+        if kind == "step":
+            return f"{what}; unless seconds lie between them, {change}", False
+        return f"{what}, which no arm does; {change}", True
 
     def _order(self) -> Iterator[tuple[str, str, bool]]:
         """Whether the gripper points down only when w is read at the other end."""
@@ -151,7 +189,7 @@ class OrientationCheck:
         self._all_alike = bool(sizes.max() <= SMALL)
         if not self._all_alike:
             return
-        self._sizes.add(sizes)
+        self._turned.add(sizes > NOTHING)
         if self._format == "rotation_vector":
             larger = type(recorded).from_rotvec(np.degrees(recorded.as_rotvec()))
         else:
@@ -165,7 +203,7 @@ class OrientationCheck:
     def _read_too_small(self) -> bool:
         return (
             self._all_alike
-            and self._sizes.above()
+            and self._turned.of_all() > 0.5
             and self._as_read.down == 0
             and self._in_radians.down > 0.2
         )
@@ -181,10 +219,6 @@ class OrientationCheck:
         return _rotation(np.array(turns[0])), _rotation(np.array(turns[1]))
 
 
-_TURNS_MEAN = (
-    f"from one question frame to the next the gripper turns by more than {TURN:g} degrees, which "
-    "no arm does"
-)
 _Z_AXIS = "its z axis is taken to point out of the fingers; a mapping's tool turns it there"
 
 
@@ -235,15 +269,18 @@ class _Axes:
         return float(np.linalg.norm(self._sum)) / max(1, self.states)
 
 
-class _Half:
-    """Whether at least half of the values are above a limit."""
+class _Share:
+    """How many of all."""
 
-    def __init__(self, limit: float) -> None:
-        self._limit, self._count, self._above = limit, 0, 0
+    def __init__(self) -> None:
+        self._count = self._all = 0
 
-    def add(self, values: FloatArray) -> None:
-        self._count += len(values)
-        self._above += int((values > self._limit).sum())
+    def add(self, which: NDArray[np.bool_]) -> None:
+        self._count += int(which.sum())
+        self._all += len(which)
 
-    def above(self) -> bool:
-        return 2 * self._above >= self._count
+    def of_all(self) -> float:
+        return self._count / max(1, self._all)
+
+    def is_above(self, least: float) -> bool:
+        return self._count >= FEWEST and self.of_all() > least

@@ -14,7 +14,7 @@ of RLBench's files are fixed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from robotmcqa.arrays import FloatArray
 from robotmcqa.grippers import GripperCheck
-from robotmcqa.orientations import OrientationCheck
+from robotmcqa.orientations import IntArray, OrientationCheck
 from robotmcqa.scene import ValidBox
 
 __all__ = ["Finding", "Origin", "Plausibility", "RowStates"]
@@ -68,17 +68,20 @@ class Origin:
     Attributes:
         mapping: which columns they were read from (the source's ``--mapping``), or None.
         declared: whether somebody has declared the columns, and may have been wrong.
+        fps: frames in a second, where the source tells.
     """
 
     mapping: Mapping[str, Any] | None = None
     declared: bool = False
+    fps: float | None = None
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Origin:
         """From ``source`` in ``meta/provenance.json``, or from a dictionary like it."""
-        mapping = source.get("settings", {}).get("mapping")
+        settings = source.get("settings", {})
+        mapping = settings.get("mapping")
         fixed = {source["scheme"], source.get("recorded_by")} & FIXED_COLUMNS
-        return cls(mapping, mapping is not None or not fixed)
+        return cls(mapping, mapping is not None or not fixed, settings.get("fps"))
 
 
 class Plausibility:
@@ -92,19 +95,22 @@ class Plausibility:
         self._least, self._most = np.full(3, np.inf), np.full(3, -np.inf)
         self._not_unit = _Counted()
         self._not_two_valued = _Counted()
-        self._orientations = OrientationCheck(origin.mapping) if origin.declared else None
+        self._orientations = (
+            OrientationCheck(origin.mapping, origin.fps) if origin.declared else None
+        )
         self._grippers = GripperCheck(origin.mapping) if origin.declared else None
 
-    def add(self, where: str, task: str, states: FloatArray) -> None:
+    def add(self, where: str, task: str, states: Mapping[int, Sequence[float]]) -> None:
         """Take in the states of one episode.
 
         Args:
             where: names the episode in a finding.
             task: of the episode.
-            states: ``(N, 8)``: xyz in metres, quaternion xyzw, gripper open; in the order of time.
+            states: frame -> 8 numbers: xyz in metres, quaternion xyzw, gripper open.
         """
-        xyz, quaternions, gripper = states[:, :3], states[:, 3:7], states[:, 7]
-        self._states += len(states)
+        frames, table = in_time(states)
+        xyz, quaternions, gripper = table[:, :3], table[:, 3:7], table[:, 7]
+        self._states += len(table)
         outside = np.linalg.norm(xyz - np.clip(xyz, self._low, self._high), axis=1)
         self._far += int((outside > FAR).sum())
         self._outside += int((outside > OUTSIDE).sum())
@@ -115,7 +121,7 @@ class Plausibility:
         self._not_unit.add(where, norms[wrong])
         self._not_two_valued.add(where, gripper[(gripper != 0) & (gripper != 1)])
         if self._orientations and not wrong.any():
-            self._orientations.add(quaternions)
+            self._orientations.add(frames, quaternions)
         if self._grippers:
             self._grippers.add(task, xyz[:, 2], gripper)
 
@@ -200,7 +206,7 @@ class RowStates:
     def __init__(self, plausibility: Plausibility) -> None:
         self._plausibility = plausibility
         self._episode = ("", "")
-        self._states: dict[int, list[float]] = {}
+        self._states: dict[int, Sequence[float]] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take in a row; those of one episode come one after the other."""
@@ -214,13 +220,14 @@ class RowStates:
         """After the last row of an episode."""
         if self._states:
             episode, task = self._episode
-            self._plausibility.add(f"episode {episode}", task, in_time(self._states.items()))
+            self._plausibility.add(f"episode {episode}", task, self._states)
         self._states = {}
 
 
-def in_time(states: Iterable[tuple[int, Iterable[float]]]) -> FloatArray:
-    """``(N, 8)`` out of frame numbers and their states, each frame once, in the order of time."""
-    return np.array([list(state) for _, state in sorted(dict(states).items())], dtype=np.float64)
+def in_time(states: Mapping[int, Sequence[float]]) -> tuple[IntArray, FloatArray]:
+    """``(N,)`` frames in the order of time, and ``(N, 8)`` states."""
+    frames = sorted(states)
+    return np.array(frames), np.array([states[frame] for frame in frames], dtype=np.float64)
 
 
 class _Counted:

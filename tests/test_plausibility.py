@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from robotmcqa import Spec, extract, open_source
 from robotmcqa.demo import Demo, FloatArray
 from robotmcqa.episode import episode_of
 from robotmcqa.errors import DemoError
+from robotmcqa.orientations import OrientationCheck
 from robotmcqa.plausibility import Finding, Origin, Plausibility, RowStates, in_time
 from robotmcqa.scene import scene_preset
 from robotmcqa.sources import Selection
@@ -43,16 +44,32 @@ TRUE: Mapping[str, Mapping[str, Any] | None] = {
 }
 """Declarations of which each can be true of any states."""
 
-Episodes = list[tuple[str, FloatArray]]
-"""(task, states) of each."""
+
+class Recorded(NamedTuple):
+    """An episode: ``(N,)`` frames and ``(N, 8)`` states."""
+
+    task: str
+    frames: Sequence[int]
+    states: FloatArray
+
+    def read(self, reader: Callable[[FloatArray], FloatArray]) -> Recorded:
+        """As somebody reads it who has declared the columns wrongly."""
+        return self._replace(states=reader(self.states))
+
+
+Episodes = list[Recorded]
 
 
 def findings(
-    episodes: Episodes, declared: Mapping[str, Any] | None, *, fixed: bool = False
+    episodes: Episodes,
+    declared: Mapping[str, Any] | None,
+    *,
+    fixed: bool = False,
+    fps: float | None = None,
 ) -> list[Finding]:
-    check = Plausibility(Origin(declared, declared=not fixed), BOX)
-    for number, (task, states) in enumerate(episodes):
-        check.add(f"episode {number}", task, states)
+    check = Plausibility(Origin(declared, declared=not fixed, fps=fps), BOX)
+    for number, (task, frames, states) in enumerate(episodes):
+        check.add(f"episode {number}", task, dict(zip(frames, states.tolist(), strict=True)))
     return check.findings()
 
 
@@ -88,7 +105,7 @@ def episode(draw: st.DrawFn, home: Rotation = HOME, widest: float = 90.0) -> Flo
 
 def several(**options: Any) -> st.SearchStrategy[Episodes]:
     return st.lists(episode(**options), min_size=5, max_size=8).map(
-        lambda some: [("pick", states) for states in some]
+        lambda some: [Recorded("pick", range(0, 10 * len(one), 10), one) for one in some]
     )
 
 
@@ -104,7 +121,7 @@ def test_plausible_episodes_are_never_called_wrong(episodes: Episodes, declared:
 
 @given(several())
 def test_w_first_is_found_where_the_gripper_then_points_up(episodes: Episodes) -> None:
-    found = findings([(task, w_first_read_as_last(one)) for task, one in episodes], mapping())
+    found = findings([one.read(w_first_read_as_last) for one in episodes], mapping())
     assert MISTAKES["w first read as w last"].remedy in said(found, sure=True)
 
 
@@ -112,16 +129,15 @@ def test_w_first_is_found_where_the_gripper_then_points_up(episodes: Episodes) -
 def test_what_cannot_be_told_apart_is_not_called_wrong(episodes: Episodes) -> None:
     """Straight down and hardly turned: either order says that the gripper points down."""
     for read in (w_first_read_as_last, w_last_read_as_first):
-        found = findings([(task, read(states)) for task, states in episodes], mapping())
+        found = findings([one.read(read) for one in episodes], mapping())
         assert said(found, sure=True) == ""
 
 
 @given(several())
 def test_permuted_quaternions_are_as_smooth_as_right_ones(episodes: Episodes) -> None:
     """So that steps can say nothing about the order."""
-    for _, states in episodes:
-        read = w_first_read_as_last(states)[:, 3:7]
-        right = states[:, 3:7]
+    for one in episodes:
+        read, right = w_first_read_as_last(one.states)[:, 3:7], one.states[:, 3:7]
         assert np.allclose((right[1:] * right[:-1]).sum(axis=1), (read[1:] * read[:-1]).sum(axis=1))
 
 
@@ -138,18 +154,13 @@ def test_the_order_is_looked_for_in_the_recorded_frame(
         frame={"quaternion_xyzw": frame.as_quat().tolist()},
         tool={"quaternion_xyzw": tool.as_quat().tolist()},
     )
-    read: Episodes = []
-    for task, states in episodes:
-        world = Rotation.from_quat(states[:, 3:7])
+    check = OrientationCheck(declared, None)
+    for one in episodes:
+        world = Rotation.from_quat(one.states[:, 3:7])
         recorded = (frame.inv() * world * tool.inv()).as_quat()
         wrong = frame * Rotation.from_quat(recorded[:, [3, 0, 1, 2]]) * tool
-        read.append((task, np.column_stack([states[:, :3], wrong.as_quat(), states[:, 7]])))
-    check = Plausibility(Origin(declared, declared=True), BOX)
-    for task, states in read:
-        check.add("", task, states)
-    assert check._orientations is not None
-    other = check._orientations._other
-    assert other.down == pytest.approx(1.0)
+        check.add(np.array(one.frames), wrong.as_quat())
+    assert check._other.down == pytest.approx(1.0)
     assert said(findings(episodes, declared), sure=True) == ""
 
 
@@ -160,7 +171,7 @@ def test_the_order_is_looked_for_in_the_recorded_frame(
 def test_a_quaternion_of_another_length_is_found_in_every_source(
     episodes: Episodes, norm: float
 ) -> None:
-    states = episodes[2][1]
+    states = episodes[2].states
     states[3, 3:7] *= norm
     for declared, fixed in ((None, True), (None, False), (mapping(), False)):
         found = [one for one in findings(episodes, declared, fixed=fixed) if one.sure]
@@ -173,16 +184,20 @@ def test_a_quaternion_of_another_length_is_found_in_every_source(
 def test_a_gripper_of_other_values_is_found_in_every_source(
     episodes: Episodes, value: float
 ) -> None:
-    episodes[1][1][2, 7] = value
+    episodes[1].states[2, 7] = value
     for declared, fixed in ((None, True), (None, False), (mapping(), False)):
         sure = [one for one in findings(episodes, declared, fixed=fixed) if one.sure]
         assert [one.where for one in sure] == ["episode 1"]
         assert f"{value:.3g}" in sure[0].what
 
 
+def still(task: str, states: FloatArray) -> Recorded:
+    return Recorded(task, range(len(states)), states)
+
+
 def test_positions_metres_away_are_found_in_every_source() -> None:
     states = np.tile([400.0, 0.0, 1000.0, 0.0, 1.0, 0.0, 0.0, 1.0], (6, 1))
-    (found,) = findings([("reach", states)], None, fixed=True)
+    (found,) = findings([still("reach", states)], None, fixed=True)
     assert found.sure
     assert found.where == "state[0:3]"
     assert "positions are metres" in found.what
@@ -192,7 +207,7 @@ def test_a_frame_that_was_forgotten_is_odd() -> None:
     """Robots stand at their own origin: half a metre below the table of RLBench's scene."""
     states = np.tile([0.4, 0.0, 0.1, 0.0, 1.0, 0.0, 0.0, 1.0], (30, 1))
     states[:, 0] += np.linspace(0, 0.1, 30)
-    (found,) = findings([("reach", states)], mapping())
+    (found,) = findings([still("reach", states)], mapping())
     assert not found.sure
     assert "set frame in the mapping" in found.what
 
@@ -223,7 +238,7 @@ def picked(gripper: str, heights: str) -> FloatArray:
 def test_what_a_gripper_does_over_an_episode(
     gripper: str, heights: str, sure: str, odd: str
 ) -> None:
-    episodes = [("task", picked(gripper, heights)) for _ in range(6)]
+    episodes = [still("task", picked(gripper, heights)) for _ in range(6)]
     found = findings(episodes, mapping())
     for words, certain in ((sure, True), (odd, False)):
         assert words in said(found, sure=certain)
@@ -233,7 +248,8 @@ def test_what_a_gripper_does_over_an_episode(
 
 
 def test_three_tasks_that_all_open_down_at_things_are_inverted() -> None:
-    episodes = [(f"task {number % 3}", picked("0001111", "7411345")) for number in range(6)]
+    states = picked("0001111", "7411345")
+    episodes = [still(f"task {number % 3}", states) for number in range(6)]
     assert "gripper.inverted: true" in said(findings(episodes, mapping()), sure=True)
     turned = mapping(gripper={"inverted": True})
     assert "gripper.inverted: false" in said(findings(episodes, turned), sure=True)
@@ -244,7 +260,7 @@ def test_three_tasks_that_all_open_down_at_things_are_inverted() -> None:
 
 def test_memory_does_not_grow_with_the_episodes() -> None:
     check = Plausibility(Origin(mapping(), declared=True), BOX)
-    states = picked("1110001", "7412343")
+    states = dict(enumerate(picked("1110001", "7412343").tolist()))
     sizes = []
     for count in (10, 1000):
         for number in range(count):
@@ -256,7 +272,7 @@ def test_memory_does_not_grow_with_the_episodes() -> None:
 def test_rows_are_put_together_in_the_order_of_time() -> None:
     check = Plausibility(Origin(), BOX)
     taken: list[Any] = []
-    check.add = lambda *episode: taken.append(episode)  # type: ignore[method-assign]
+    check.add = lambda *some: taken.append(some)  # type: ignore[method-assign]
     rows = RowStates(check)
     one, other = [float(n) for n in range(8)], [float(n) for n in range(8, 16)]
     for frame in (0, 10):
@@ -266,28 +282,34 @@ def test_rows_are_put_together_in_the_order_of_time() -> None:
     rows.end()
     ((where, task, states),) = taken
     assert (where, task) == ("episode e", "t")
-    assert states.tolist() == [one, one, other]
+    assert states == {0: one, 10: one, 14: other}
 
 
 # ------------------------------------------------------------------------ demos known to be right
 
 
-def states_of(demo: Demo) -> FloatArray:
-    """As rows tell them: question frames and keyframes."""
-    one = episode_of(demo, Spec(cameras=()))
-    return in_time(
-        [
-            *zip(one.frames, one.states, strict=True),
-            *zip(one.keyframes, one.targets, strict=True),
-        ]
+def recorded(demo: Demo, every: int = 1) -> Recorded:
+    """As rows tell it: question frames and keyframes; of a recording of every so many frames."""
+    assert demo.joint_velocities is not None
+    slower = Demo(
+        demo.task,
+        demo.variation,
+        demo.instructions,
+        demo.gripper_pose[::every],
+        demo.gripper_open[::every],
+        demo.joint_velocities[::every],
     )
+    one = episode_of(slower, Spec(cameras=()))
+    keyframes = zip(one.keyframes, one.targets, strict=True)
+    frames, states = in_time(dict(zip(one.frames, one.states, strict=True)) | dict(keyframes))
+    return Recorded(demo.task, frames.tolist(), states)
 
 
 def simulated(tasks: tuple[str, ...], episodes: int) -> Iterator[tuple[str, Episodes]]:
     source = open_source("sim")
     for task in tasks or tuple(source.tasks()):
         refs = source.refs(Selection((task,), episodes=episodes))
-        yield task, [(task, states_of(source.load(ref, ()))) for ref in refs]
+        yield task, [recorded(source.load(ref, ())) for ref in refs]
 
 
 def assert_left_in_peace(task: str, episodes: Episodes) -> None:
@@ -299,12 +321,8 @@ def assert_left_in_peace(task: str, episodes: Episodes) -> None:
             assert odd == [], (task, count, name)
 
 
-HARD_TO_TELL = {"open_drawer", "close_drawer", "put_item_in_drawer"}
-"""Their gripper points forward as much as down, so that no order makes much sense of it."""
-
-
 def assert_found(task: str, name: str, mistake: Mistake, episodes: Episodes) -> None:
-    found = findings([(task, mistake.read(one)) for task, one in episodes], mistake.mapping)
+    found = findings([one.read(mistake.read) for one in episodes], mistake.mapping, fps=20)
     sure, odd = said(found, sure=True), said(found, sure=False)
     if name.startswith("w first"):
         assert (mistake.remedy in sure) == (task not in HARD_TO_TELL), (task, name)
@@ -315,11 +333,27 @@ def assert_found(task: str, name: str, mistake: Mistake, episodes: Episodes) -> 
         assert mistake.remedy in sure, (task, name, sure)
 
 
+HARD_TO_TELL = {"open_drawer", "close_drawer", "put_item_in_drawer"}
+"""Their gripper points forward as much as down, so that no order makes much sense of it."""
+
+
 def test_simulated_demos_are_left_in_peace_and_mistakes_are_found() -> None:
     for task, episodes in simulated(("reach_target", "meat_off_grill", "open_drawer"), 5):
         assert_left_in_peace(task, episodes)
         for name, mistake in MISTAKES.items():
             assert_found(task, name, mistake, episodes)
+
+
+def test_slow_recordings_are_not_taken_for_degrees() -> None:
+    """Five frames a second: from one question to the next an arm has time for any turn."""
+    source = open_source("sim")
+    refs = source.refs(Selection(("close_drawer",), episodes=6))
+    demos = [source.load(ref, ()) for ref in refs]
+    unknown = findings([recorded(demo, every=4) for demo in demos], TRUE["Euler, radians"])
+    assert said(unknown, sure=True) == ""
+    assert "unless seconds lie between them" in said(unknown, sure=False)
+    known = findings([recorded(demo, every=4) for demo in demos], TRUE["Euler, radians"], fps=5)
+    assert known == []
 
 
 @pytest.mark.slow
@@ -331,7 +365,7 @@ def test_so_are_all_simulated_tasks() -> None:
             assert_found(task, name, mistake, episodes)
         everything += episodes
     for name, mistake in MISTAKES.items():
-        read = [(task, mistake.read(states)) for task, states in everything]
+        read = [one.read(mistake.read) for one in everything]
         found = said(findings(read, mistake.mapping), sure=True)
         assert (mistake.remedy in found) == (not name.startswith("w last")), name
 
@@ -343,7 +377,7 @@ def test_real_demos_are_left_in_peace(rlbench_data: Path) -> None:
             episodes: Episodes = []
             for ref in source.refs(Selection((task,), episodes=12)):
                 try:
-                    episodes.append((task, states_of(source.load(ref, ()))))
+                    episodes.append(recorded(source.load(ref, ())))
                 except DemoError:
                     continue
             assert_left_in_peace(task, episodes)
