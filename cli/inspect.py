@@ -62,7 +62,7 @@ def inspect(
       robotmcqa inspect sim --task reach_target
     """
     from robotmcqa.inspection import inspect as run
-    from robotmcqa.inspection import recognised
+    from robotmcqa.recognition import recognised
     from robotmcqa.scene import load_scene, scene_preset
     from robotmcqa.sources import SourceOptions
     from robotmcqa.spec import Spec

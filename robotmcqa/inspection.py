@@ -6,26 +6,23 @@ them. What would become of it in an extraction is found by the extraction's own 
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from robotmcqa.demo import Demo
 from robotmcqa.episode import Episode, episode_of
-from robotmcqa.errors import DemoError, RobotMCQAError, SourceError, UsageError
+from robotmcqa.errors import DemoError, RobotMCQAError, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, note
 from robotmcqa.listener import Listener, Silence
 from robotmcqa.plausibility import Finding, Origin, Plausibility
 from robotmcqa.png import png_problem
 from robotmcqa.sources import (
-    SCHEMES,
     DemoRef,
     DemoSource,
     Recorded,
@@ -33,12 +30,10 @@ from robotmcqa.sources import (
     Simulated,
     settings_of,
 )
-from robotmcqa.sources.plugins import plugins
 from robotmcqa.spec import Spec
 from robotmcqa.workers import available_cores, run_jobs
-from robotmcqa.workplace import MANIFEST, WORK
 
-__all__ = ["Inspection", "TaskView", "inspect", "recognised"]
+__all__ = ["Inspection", "TaskView", "inspect", "spread"]
 
 MOST_EPISODES = 100
 """Demos of each task that are looked at where no number is asked for."""
@@ -149,45 +144,6 @@ def spread(counts: Mapping[int, int]) -> dict[str, int] | None:
             median = value
             break
     return {"min": values[0], "median": median, "max": values[-1]}
-
-
-def recognised(text: str) -> str:
-    """What is to be inspected, as ``--source`` takes it: a folder's kind is recognised.
-
-    Raises:
-        UsageError: the folder is a data set of questions, not of demos.
-        SourceError: the folder holds nothing that is known.
-    """
-    scheme = text.partition(":")[0]
-    folder = Path(text).expanduser()
-    if scheme in {"auto", *SCHEMES, *plugins()} or not folder.exists():
-        return text
-    if folder.is_file():
-        raise SourceError(f"{text}: is a file", "name the folder that it lies in")
-    questions = UsageError(
-        f"{text} is a data set of questions, not of demos",
-        f"robotmcqa show {text} or robotmcqa validate {text}",
-    )
-    if _is_ours(folder):
-        raise questions
-    if (folder / "meta/info.json").exists():
-        return f"lerobot:{text}"
-    from robotmcqa.sources.rlbench_tree import find_variations
-
-    try:
-        find_variations(folder)
-    except SourceError as error:
-        if any(map(_is_ours, folder.iterdir())):  # configs, pushed as one
-            raise questions from None
-        raise SourceError(
-            f"{error.what}, neither RLBench's nor LeRobot's (meta/info.json)", error.remedy
-        ) from None
-    return f"rlbench:{text}"
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether ``extract`` has written there, or has begun to."""
-    return any(os.path.exists(folder / name) for name in (MANIFEST, WORK))
 
 
 def inspect(
@@ -415,7 +371,7 @@ class _Tally:
                 continue
             change = "extract with --no-images"
             if set(there) - {camera}:
-                change = f"extract with --camera ({', '.join(there)} are there) or --no-images"
+                change = f"extract with --camera (there: {', '.join(there)}) or --no-images"
             what = f"{lacking} of {loaded} demos have no pictures of it: {change}"
             yield Finding(f"camera {camera}", what)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 from robotmcqa.errors import RobotMCQAError, SourceError
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["open_plugin", "plugin_problem", "plugins"]
 
-_METHODS = (
-    *("broken_files", "licence", "load", "location", "picture", "refs", "replayable", "scheme"),
-    "tasks",
+_NAMES = (
+    *("scheme", "location", "licence", "replayable"),
+    *("tasks", "refs", "load", "picture", "broken_files"),
 )
+"""Of :class:`~robotmcqa.sources.DemoSource`."""
 
 
 def plugins() -> dict[str, EntryPoint]:
@@ -54,11 +56,11 @@ def open_plugin(plugin: EntryPoint, rest: str, options: SourceOptions) -> DemoSo
             f"source {plugin.name}:{rest} cannot be opened: {type(error).__name__}: {error}",
             f"{_named(plugin)} has failed, not robotmcqa: ask its authors",
         ) from error
-    absent = [name for name in _METHODS if not hasattr(type(source), name)]
+    absent = [name for name in _NAMES if getattr_static(source, name, None) is None]
     if absent:
         raise SourceError(
             f"source {plugin.name}: gives a {type(source).__name__} without {', '.join(absent)}",
-            "docs/sources.md shows a whole source in forty lines",
+            "docs/sources.md shows a whole source",
         )
     return source
 
