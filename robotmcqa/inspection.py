@@ -42,7 +42,8 @@ SIMULATED = 3
 """The same of a simulator, which has to make them."""
 
 PER_WORKER = 64
-"""Starting a process takes as long as looking at about so many saved demos."""
+SIMULATED_PER_WORKER = 16
+"""Starting a process takes as long as looking at about so many saved demos, or making so many."""
 
 
 @dataclass
@@ -183,7 +184,8 @@ def inspect(
     making = "Making demos" if isinstance(source, Simulated) else "Looking at demos"
     listener.stage(making, len(chosen))
     if workers is None:
-        workers = min(available_cores(), 1 + len(chosen) // PER_WORKER)
+        each = SIMULATED_PER_WORKER if isinstance(source, Simulated) else PER_WORKER
+        workers = min(available_cores(), 1 + len(chosen) // each)
     look = LookAt(source, spec)
     for sight in _in_turn(run_jobs(look, enumerate(chosen), min(workers, len(chosen)))):
         tally.add(sight)

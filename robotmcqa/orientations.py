@@ -40,7 +40,7 @@ FEW_STATES = 20
 """Fewer say nothing."""
 
 TURN = 90.0
-"""Degrees: more than an arm turns within a second, but for a few that have nothing else to do."""
+"""Degrees. Arms can turn further within a second, but next to none does in a demonstration."""
 
 SHORT = 5
 """Frames that are a second at most, if a second has at least five."""

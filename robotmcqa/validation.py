@@ -48,7 +48,7 @@ class Report:
     Attributes:
         rows: how many were read.
         images: distinct pictures that were decoded.
-        problems: everything wrong, in the order it was met.
+        problems: everything wrong: the states as a whole, then in the order it was met.
         oddities: what can be, but seldom is; for people to look at.
         statistics: counts over the rows.
         letter_p: family -> chi-square p value of its right letters.
@@ -152,9 +152,10 @@ def _validate(path: Path, advance: Callable[[int], None]) -> Report:
     if not report.problems:  # the card is held against the manifest
         report.problems.extend(_card_problems(path, parts_of(path)))
     states.end()
-    for finding in plausibility.findings():
-        to = report.problems if finding.sure else report.oddities
-        to.append(Problem(finding.where, finding.what))
+    findings = plausibility.findings()
+    # First: a column that was declared wrongly may be what is behind all the others.
+    report.problems[:0] = [Problem(one.where, one.what) for one in findings if one.sure]
+    report.oddities += [Problem(one.where, one.what) for one in findings if not one.sure]
     return report
 
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from robotmcqa import Spec, extract, open_source
+from robotmcqa import Spec, extract, open_source, validate
 from robotmcqa.demo import Demo, FloatArray
 from robotmcqa.episode import episode_of
 from robotmcqa.errors import DemoError
@@ -112,6 +112,7 @@ def several(**options: Any) -> st.SearchStrategy[Episodes]:
 homes = st.floats(0, 360).map(lambda yaw: HOME * Rotation.from_euler("z", yaw, degrees=True))
 
 
+@settings(max_examples=40)
 @given(homes.flatmap(lambda home: several(home=home)), st.sampled_from(sorted(TRUE)))
 def test_plausible_episodes_are_never_called_wrong(episodes: Episodes, declared: str) -> None:
     for count in (1, 3, len(episodes)):
@@ -119,12 +120,14 @@ def test_plausible_episodes_are_never_called_wrong(episodes: Episodes, declared:
     assert findings(episodes, None, fixed=True) == []
 
 
+@settings(max_examples=40)
 @given(several())
 def test_w_first_is_found_where_the_gripper_then_points_up(episodes: Episodes) -> None:
     found = findings([one.read(w_first_read_as_last) for one in episodes], mapping())
     assert MISTAKES["w first read as w last"].remedy in said(found, sure=True)
 
 
+@settings(max_examples=40)
 @given(several(home=Rotation.from_quat([1.0, 0.0, 0.0, 0.0]), widest=10))
 def test_what_cannot_be_told_apart_is_not_called_wrong(episodes: Episodes) -> None:
     """Straight down and hardly turned: either order says that the gripper points down."""
@@ -133,6 +136,7 @@ def test_what_cannot_be_told_apart_is_not_called_wrong(episodes: Episodes) -> No
         assert said(found, sure=True) == ""
 
 
+@settings(max_examples=40)
 @given(several())
 def test_permuted_quaternions_are_as_smooth_as_right_ones(episodes: Episodes) -> None:
     """So that steps can say nothing about the order."""
@@ -144,6 +148,7 @@ def test_permuted_quaternions_are_as_smooth_as_right_ones(episodes: Episodes) ->
 frames_and_tools = st.tuples(*[st.tuples(*[st.floats(-1, 1)] * 3)] * 2)
 
 
+@settings(max_examples=40)
 @given(several(), frames_and_tools)
 def test_the_order_is_looked_for_in_the_recorded_frame(
     episodes: Episodes, around: tuple[tuple[float, ...], tuple[float, ...]]
@@ -167,6 +172,7 @@ def test_the_order_is_looked_for_in_the_recorded_frame(
 # ------------------------------------------------------------------------------- of every source
 
 
+@settings(max_examples=40)
 @given(several(), st.floats(0, 3).filter(lambda norm: abs(norm - 1) > 0.011))
 def test_a_quaternion_of_another_length_is_found_in_every_source(
     episodes: Episodes, norm: float
@@ -180,6 +186,7 @@ def test_a_quaternion_of_another_length_is_found_in_every_source(
         assert ("rotation.format" in found[0].what) == (declared is not None)
 
 
+@settings(max_examples=40)
 @given(several(), st.floats(-100, 100).filter(lambda value: value not in (0, 1)))
 def test_a_gripper_of_other_values_is_found_in_every_source(
     episodes: Episodes, value: float
@@ -432,6 +439,17 @@ def test_validate_names_the_field_and_the_value(
     (problem,) = report["problems"]
     assert problem["where"] in ("state[3:7]", "state[7]")
     assert f"set {MISTAKES[name].remedy} in the mapping" in problem["what"]
+
+
+def test_validate_names_the_column_before_all_that_follows_from_it(
+    handed_over: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(handed_over, folder)
+    redeclared(folder, MISTAKES["millimetres read as metres"])
+    first, *others = validate(folder).problems
+    assert "set position.unit: millimetres in the mapping" in first.what
+    assert others  # positions that were moved are no longer those of the options
 
 
 def test_validate_passes_what_was_declared_rightly_and_says_what_is_odd(
