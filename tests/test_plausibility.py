@@ -258,6 +258,10 @@ def test_three_tasks_that_all_open_down_at_things_are_inverted() -> None:
     states = picked("0001111", "7411345")
     episodes = [still(f"task {number % 3}", states) for number in range(6)]
     assert "gripper.inverted: true" in said(findings(episodes, mapping()), sure=True)
+    reaching = [still("reach", picked("0000000", "7654321"))] * 20  # says neither yes nor no
+    assert "gripper.inverted: true" in said(findings(episodes + reaching, mapping()), sure=True)
+    open_at_first = [still("push", picked("1111100", "7654321"))] * 5
+    assert findings(episodes + open_at_first, mapping()) == []
     turned = mapping(gripper={"inverted": True})
     assert "gripper.inverted: false" in said(findings(episodes, turned), sure=True)
 
