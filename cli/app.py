@@ -108,7 +108,14 @@ def _interrupted(signum: int, frame: object) -> None:
 
 def _exit_code(error: Exception) -> int:
     """Say what went wrong; only a bug of ours shows its trace."""
-    from robotmcqa.errors import DataError, HubError, ModelError, RobotMCQAError, UsageError
+    from robotmcqa.errors import (
+        DataError,
+        EngineError,
+        HubError,
+        ModelError,
+        RobotMCQAError,
+        UsageError,
+    )
 
     from .output import complain
 
@@ -120,5 +127,5 @@ def _exit_code(error: Exception) -> int:
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)
-    codes = {UsageError: 2, DataError: 3, HubError: 4, ModelError: 4}
+    codes = {UsageError: 2, DataError: 3, HubError: 4, ModelError: 4, EngineError: 4}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

@@ -112,7 +112,17 @@ def extract(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: by cores and work]")
     ] = None,
-    engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="What runs the workers: this machine, or a Ray cluster."),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            help="auto, HOST:PORT or ray://HOST:PORT. [default: a Ray of this run's own]",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = (
         False
     ),
@@ -138,6 +148,7 @@ def extract(
     """
     from robotmcqa.card.presentation import present_collection
     from robotmcqa.collection import place_of
+    from robotmcqa.engines import open_engine
     from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
     from robotmcqa.sources import SourceOptions
@@ -169,15 +180,15 @@ def extract(
     given = {name: value for name, value in overrides.items() if value is not None}
     spec: Spec = spec_of(preset, **given)
     place = place_of(out, config)
-    with Bars() as bars:
+    demos = opened(source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras))
+    with open_engine(engine, ray_address, workers) as chosen, Bars() as bars:
         try:
             summary = run(
-                opened(
-                    source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras)
-                ),
+                demos,
                 spec,
                 place,
                 selection(task or [], variation, episodes),
+                engine=chosen,
                 workers=workers,
                 resume=resume,
                 overwrite=overwrite,

@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 from robotmcqa import __version__
 from robotmcqa.audit import Audit
 from robotmcqa.card.presentation import older_card, present
+from robotmcqa.engines import LOCAL, Engine
 from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, note
@@ -62,7 +63,6 @@ from robotmcqa.stages import (
     file_entry,
     read_demos,
 )
-from robotmcqa.workers import available_cores, run_jobs
 from robotmcqa.workplace import MANIFEST, Workplace, open_workplace
 
 __all__ = ["Listener", "Summary", "extract"]
@@ -99,6 +99,7 @@ def extract(
     out: Path,
     selection: Selection | None = None,
     *,
+    engine: Engine = LOCAL,
     workers: int | None = 1,
     resume: bool = False,
     overwrite: bool = False,
@@ -112,6 +113,7 @@ def extract(
         spec: what to ask about them.
         out: folder of the data set; new, empty, or one to resume or overwrite.
         selection: which demos; all by default.
+        engine: runs the workers; :func:`~robotmcqa.engines.open_engine` opens another one.
         workers: processes; None for as many as there are cores and work for them. With more than
             one, a script has to call this below ``if __name__ == "__main__":``, because each
             process imports the script anew.
@@ -142,7 +144,7 @@ def extract(
         )
     if workers is None:
         each = SIMULATED_PER_WORKER if isinstance(source, Simulated) else EPISODES_PER_WORKER
-        workers = min(available_cores(), 1 + len(refs) // each)
+        workers = engine.fitting(len(refs), each)
     plan = {
         "robotmcqa": __version__,
         "source": f"{source.scheme}:{source.location}",
@@ -157,7 +159,7 @@ def extract(
     with open_workplace(out, plan, resume=resume, overwrite=overwrite) as place:
         if not place.complete:
             if not (place.publish / MANIFEST).exists():
-                run = _Run(source, spec, selection, place, workers, listener)
+                run = _Run(source, spec, selection, place, engine, workers, listener)
                 run.read(refs, max_failures)
                 run.write()
                 audit = run.describe()
@@ -176,11 +178,13 @@ class _Run:
         spec: Spec,
         selection: Selection,
         place: Workplace,
+        engine: Engine,
         workers: int,
         listener: Listener,
     ) -> None:
         self.source, self.spec, self.selection = source, spec, selection
-        self.place, self.workers, self.listener = place, workers, listener
+        self.place, self.listener = place, listener
+        self.engine, self.workers = engine, workers
         self.refs: Sequence[DemoRef] = ()
         self.failures: list[Failure] = []
         self.members: list[Member] = []
@@ -195,8 +199,8 @@ class _Run:
         reading = "Making demos" if isinstance(self.source, Simulated) else "Reading demos"
         self.listener.stage(reading, len(refs))
         found: dict[str, Episode] = {}
-        reader = ReadDemo(self.source, self.spec, self.place.episodes)
-        for ref, result in read_demos(reader, refs, self.workers):
+        reader = ReadDemo(self.source, self.spec, self.place, self.place.episodes)
+        for ref, result in read_demos(reader, refs, self.engine, self.workers):
             if isinstance(result, Episode):
                 found[ref.name] = result
                 self.listener.advance(1)
@@ -253,7 +257,7 @@ class _Run:
         jobs = list(self._shard_jobs())
         self.listener.stage("Writing questions", len(episodes))
         writer = WriteShard(self.source, self.spec, self.place)
-        for shard in run_jobs(writer, jobs, min(self.workers, len(jobs))):
+        for shard in self.engine.run_jobs(writer, jobs, min(self.workers, len(jobs))):
             self.listener.advance(shard["episodes"], items=shard["rows"])
             self.shards.append(shard)
         order = {job.name: number for number, job in enumerate(jobs)}
@@ -279,6 +283,7 @@ class _Run:
             short,
             set(self.splits),
             self.place,
+            self.engine,
             self.workers,
             self.listener,
         )

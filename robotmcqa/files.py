@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ __all__ = [
     "move_into_place",
     "read_jsonl",
     "sha256_of",
+    "temporary_beside",
     "write_bytes",
     "write_jsonl",
     "write_text",
@@ -34,12 +36,17 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file or none: temporary name, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
         move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the folder of ``path`` that no other writer has, on whatever machine it runs."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
 
 
 def write_jsonl(path: Path, documents: Iterable[Any]) -> None:

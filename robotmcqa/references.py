@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
+from robotmcqa.engines import Engine
 from robotmcqa.episode import Episode
 from robotmcqa.failures import Failure, note
 from robotmcqa.listener import Listener
@@ -49,6 +50,7 @@ def read_references(
     short: Mapping[str, Sequence[str]],
     taken: Set[str],
     place: Workplace,
+    engine: Engine,
     workers: int,
     listener: Listener,
 ) -> References:
@@ -59,7 +61,7 @@ def read_references(
         short: task -> its splits that need references.
         taken: ids of the episodes in the data set; copies of them are no references.
         place: where the spool is.
-        workers: processes.
+        engine, workers: read them.
         listener: hears about progress.
 
     Returns:
@@ -74,8 +76,8 @@ def read_references(
     ]
     listener.stage("Planning reference demos", len(refs))
     found: dict[str, Episode | Failure] = {}
-    reader = ReadDemo(source, replace(spec, cameras=()), place.references)
-    for ref, result in read_demos(reader, refs, workers):
+    reader = ReadDemo(source, replace(spec, cameras=()), place, place.references)
+    for ref, result in read_demos(reader, refs, engine, workers):
         found[ref.name] = result
         listener.advance(1, failures=not isinstance(result, Episode))
     whole, notes = _sorted_out(refs, found, taken)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robotmcqa.errors import DatasetError, RecordError
-from robotmcqa.files import move_into_place
+from robotmcqa.files import move_into_place, temporary_beside
 from robotmcqa.item import Item
 from robotmcqa.schema import first_problem, is_valid
 
@@ -107,7 +107,7 @@ class ShardWriter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._temporary = temporary_beside(path)
         self._items: list[Item] = []
         self._bytes = 0
         self._last_images: tuple[bytes, ...] | None = None

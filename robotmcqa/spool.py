@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from robotmcqa.episode import Episode
+from robotmcqa.files import temporary_beside
 
 __all__ = ["load_pictures", "read", "save"]
 
@@ -35,12 +36,12 @@ def save(path: Path, episode: Episode, *, pictures: bool) -> Episode:
     """
     if pictures:
         flat = [png for frame in episode.images for png in frame]
-        temporary = _temporary(path.with_suffix(".arrow"))
+        temporary = temporary_beside(path.with_suffix(".arrow"))
         with pa.ipc.new_file(str(temporary), _PICTURES) as writer:
             writer.write_batch(pa.record_batch([pa.array(flat, pa.large_binary())], _PICTURES))
         os.replace(temporary, path.with_suffix(".arrow"))
     bare = replace(episode, images=())
-    temporary = _temporary(path)
+    temporary = temporary_beside(path)
     temporary.write_text(json.dumps({name: getattr(bare, name) for name in _FIELDS}), "utf-8")
     os.replace(temporary, path)
     return bare
@@ -63,10 +64,6 @@ def load_pictures(path: Path, cameras: int) -> tuple[tuple[bytes, ...], ...]:
 
 
 _FIELDS = tuple(name for name in Episode.__dataclass_fields__ if name != "images")
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _frozen(value: Any) -> Any:

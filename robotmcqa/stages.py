@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robotmcqa import spool
+from robotmcqa.engines import Engine
 from robotmcqa.episode import Episode, episode_of, pictures
 from robotmcqa.errors import DemoError, RobotMCQAError, SourceError
 from robotmcqa.failures import Failure, demo_failure, skipped_item
@@ -18,9 +19,8 @@ from robotmcqa.files import json_text, sha256_of, write_text
 from robotmcqa.item import ItemMaker, Skip
 from robotmcqa.pools import TaskPlan
 from robotmcqa.shards import ShardWriter
-from robotmcqa.sources import DemoRef, DemoSource
+from robotmcqa.sources import DemoRef, DemoSource, settings_of
 from robotmcqa.spec import Spec
-from robotmcqa.workers import run_jobs
 from robotmcqa.workplace import Workplace
 
 __all__ = [
@@ -53,7 +53,11 @@ class ReadDemo:
 
     source: DemoSource
     spec: Spec
+    place: Workplace
     folder: Path
+
+    def conditions(self) -> Mapping[str, Any]:
+        return {"settings": settings_of(self.source), "--out": self.place.mark()}
 
     def __call__(self, ref: DemoRef) -> tuple[DemoRef, Episode | Failure]:
         cameras = self.spec.cameras
@@ -70,7 +74,7 @@ class ReadDemo:
 
 
 def read_demos(
-    reader: ReadDemo, refs: Iterable[DemoRef], workers: int
+    reader: ReadDemo, refs: Iterable[DemoRef], engine: Engine, workers: int
 ) -> Iterator[tuple[DemoRef, Episode | Failure]]:
     """Every demo with what became of it, in any order; those on the spool are not read again."""
     unread = []
@@ -80,7 +84,7 @@ def read_demos(
             yield ref, episode
         else:
             unread.append(ref)
-    yield from run_jobs(reader, unread, min(workers, len(unread)))
+    yield from engine.run_jobs(reader, unread, min(workers, len(unread)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,9 @@ class WriteShard:
     source: DemoSource
     spec: Spec
     place: Workplace
+
+    def conditions(self) -> Mapping[str, Any]:
+        return {"--out": self.place.mark()}
 
     def __call__(self, job: ShardJob) -> dict[str, Any]:
         path = self.place.publish / "data" / f"{job.name}.parquet"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import fsync, json_text, move_into_place, write_text
+from robotmcqa.files import fsync, json_text, move_into_place, sha256_of, write_text
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "open_workplace"]
 
@@ -66,6 +67,21 @@ class Workplace:
     def publish(self) -> Path:
         """The data set to be, laid out as it will lie in ``out``."""
         return self.work / "publish"
+
+    def mark(self) -> str:
+        """Tells this folder from others of its name on other machines.
+
+        Raises:
+            UsageError: this machine does not see it.
+        """
+        plan = self.work / "plan.json"
+        try:
+            return f"{int(plan.stat().st_mtime)} {sha256_of(plan)}"
+        except OSError:
+            raise UsageError(
+                f"{platform.node()} does not see the folder {self.out}",
+                "workers on several machines need an --out that all of them share",
+            ) from None
 
     def put_in_place(self) -> None:
         """Move ``publish`` into ``out``, manifest last, and clear the work away.
