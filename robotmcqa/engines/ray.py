@@ -12,18 +12,22 @@ they come.
 from __future__ import annotations
 
 import os
-import pickle
+import re
+import secrets
 import shutil
+import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar
 
 from robotmcqa.engines import Engine
 from robotmcqa.engines.node import SAME, Answer, conditions_of
-from robotmcqa.errors import EngineError, RobotMCQAError
+from robotmcqa.errors import EngineError, RobotMCQAError, UsageError
 from robotmcqa.provenance import versions
 from robotmcqa.workers import available_cores
 
@@ -45,12 +49,17 @@ _JOBS_PER_TASK = 32
 _OBJECT_STORE = 128 << 20
 """Bytes of shared memory for a Ray of our own, through which hardly anything passes."""
 
+_PLACE = re.compile(r"(?:ray://)?(?P<host>[^/@:]+|\[[^/@]+\]):(?P<port>\d{1,5})")
+_FORMS = "auto or HOST:PORT on a machine that is a node of it, ray://HOST:10001 on another"
+
+_SWITCH = "_worker_logs_enabled"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_METRICS_COLLECTION": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_LOG_TO_STDERR": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",
+    "RAY_SCHEDULER_EVENTS": "0",
 }
 
 
@@ -68,6 +77,8 @@ def connected(address: str | None, workers: int | None) -> Iterator[Engine]:
     Raises:
         EngineError: Ray is not installed, does not start, or does not answer at the address.
     """
+    if address not in (None, "auto") and not _PLACE.fullmatch(address):
+        raise UsageError(f"--ray-address {address}", f"it is {_FORMS}")
     ray = _imported()
     if ray.is_initialized():
         yield RayEngine(ray)
@@ -79,6 +90,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Engine]:
                 _start(ray, workers or available_cores(), folder)
             else:
                 _connect(ray, address)
+            _hush()
             yield RayEngine(ray)
         finally:
             ray.shutdown()
@@ -105,17 +117,20 @@ def _session_folder() -> str:
 
 
 def _start(ray: Any, workers: int, folder: str | None) -> None:
+    # Ray keeps strangers out with a token, which it would leave in the user's home.
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
-        ray.init(
-            "local",
-            num_cpus=workers,
-            num_gpus=0,
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE,
-            log_to_driver=False,
-            logging_level="ERROR",
-            _temp_dir=folder,
-        )
+        with _stderr_aside():
+            ray.init(
+                "local",
+                num_cpus=workers,
+                num_gpus=0,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE,
+                log_to_driver=False,
+                logging_level="ERROR",
+                _temp_dir=folder,
+            )
     except (OSError, RuntimeError, ValueError) as error:
         raise EngineError(
             f"Ray does not start on this machine: {_first_line(error)}",
@@ -125,13 +140,41 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
 
 def _connect(ray: Any, address: str) -> None:
     try:
-        ray.init(address, log_to_driver=False, logging_level="ERROR")
+        if match := _PLACE.fullmatch(address):
+            # Ray itself would try for a minute or two.
+            socket.create_connection((match["host"], int(match["port"])), 10).close()
+        with _stderr_aside():
+            ray.init(address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise EngineError(
             f"no Ray cluster answers at --ray-address {address}: {_first_line(error)}",
-            "auto or HOST:PORT on a machine that 'ray start' made a node, ray://HOST:10001 on "
-            "another; 'ray status' there says whether it runs",
+            f"{_FORMS}; where the cluster wants a token, RAY_AUTH_MODE=token beside it",
         ) from None
+
+
+@contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """Ray's own log of a start, line by line on stderr, goes nowhere; its exception says enough."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _hush() -> None:
+    """Have Ray keep to itself what it would print on stdout: each worker that dies, as it dies.
+
+    There is no public switch. Should this one go in a later Ray, the messages will be back.
+    """
+    internals = import_module("ray._private.worker")
+    if hasattr(internals, _SWITCH):
+        setattr(internals, _SWITCH, False)
 
 
 def _first_line(error: BaseException) -> str:
@@ -151,8 +194,12 @@ class RayEngine:
     def run_jobs(
         self, function: Callable[[Job], Result], jobs: Iterable[Job], workers: int
     ) -> Iterator[Result]:
-        task = self.ray.remote(num_cpus=1, max_retries=RETRIES)(_on_node())
-        fixed = (versions(), conditions_of(function), self.ray.put(pickle.dumps(function)))
+        task = self.ray.remote(num_cpus=1, max_retries=RETRIES)(function_for_nodes())
+        fixed = (
+            versions(),
+            conditions_of(function),
+            self.ray.put(self.ray.cloudpickle.dumps(function)),
+        )
         remaining = iter(jobs)
         running: dict[Any, Sequence[Job]] = {}
         size = 1
@@ -216,7 +263,7 @@ def _original(error: Any) -> BaseException:
     return cause
 
 
-def _on_node() -> Callable[..., Answer | str]:
+def function_for_nodes() -> Callable[..., Answer | str]:
     """The function that runs on the nodes: an answer, or why there is none.
 
     Made here, so that Ray sends it as code and not by its name: it can say that robotmcqa is
