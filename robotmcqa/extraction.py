@@ -3,10 +3,11 @@
 Three steps, each of which survives being killed:
 
 1. *read*: every demo once, its question frames spooled to disk (:mod:`robotmcqa.spool`);
-2. *decide*: splits, laws and pools, from the low-dimensional part of all of them;
+2. *decide*: splits of all of them; laws and pools task by task, from the spool into files;
 3. *write*: shards of questions, then everything is put in place at once.
 
-The bytes depend on the demos and the spec alone, not on the workers, the order or the folder.
+What stays in memory is a line for each demo, so that it hardly grows with their number. The bytes
+depend on the demos and the spec alone, not on the workers, the order or the folder.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import json
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,21 +27,13 @@ from robotmcqa import __version__
 from robotmcqa.audit import Audit
 from robotmcqa.card.presentation import older_card, present
 from robotmcqa.engines import LOCAL, Engine
-from robotmcqa.episode import Episode
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
-from robotmcqa.failures import Failure, demo_failure, in_order, note
-from robotmcqa.files import json_text, read_jsonl, write_jsonl, write_text
+from robotmcqa.failures import Failure, demo_failure, in_order, merged, note
+from robotmcqa.files import JsonLines, json_text, write_jsonl, write_text
 from robotmcqa.item import ItemMaker
 from robotmcqa.listener import Listener, Silence
 from robotmcqa.manifest import build_manifest
-from robotmcqa.pools import (
-    SPLITS,
-    TaskPlan,
-    assign_splits,
-    outside_the_box,
-    plan_task,
-    wants_references,
-)
+from robotmcqa.pools import SPLITS, assign_splits, wants_references
 from robotmcqa.provenance import provenance, selection_document
 from robotmcqa.references import References, read_references
 from robotmcqa.schema import schema_text
@@ -54,14 +47,19 @@ from robotmcqa.sources import (
     settings_of,
 )
 from robotmcqa.spec import Spec
+from robotmcqa.spool import Entry
 from robotmcqa.stages import (
+    Decided,
     Member,
+    PlanJob,
+    PlanTask,
     ReadDemo,
     ShardJob,
     WriteShard,
     cut_shards,
     file_entry,
     read_demos,
+    skipped_path,
 )
 from robotmcqa.workplace import MANIFEST, Workplace, open_workplace
 
@@ -69,7 +67,10 @@ __all__ = ["Listener", "Summary", "extract"]
 
 EPISODES_PER_WORKER = 64
 SIMULATED_PER_WORKER = 16
-"""Starting a process takes as long as reading about so many saved demos, or making so many."""
+PLANNED_PER_WORKER = 1024
+"""Starting a process takes as long as reading about so many saved demos, or making so many, or
+planning for so many.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Summary:
     Attributes:
         out: the data set's folder.
         manifest: its ``meta/manifest.json``.
-        failures: the lines of its ``meta/failures.jsonl``.
+        failures: the lines of its ``meta/failures.jsonl``, read whenever they are looked at.
         seconds: wall time of this run.
         already_complete: nothing had to be done.
         audit: its quick form, where this run made the data set and there are letters to guess.
@@ -165,7 +166,7 @@ def extract(
                 audit = run.describe()
             place.put_in_place()
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
-    failures = read_jsonl(out / "meta/failures.jsonl")
+    failures = JsonLines(out / "meta/failures.jsonl")
     return Summary(out, manifest, failures, time.monotonic() - began, place.complete, audit)
 
 
@@ -186,11 +187,12 @@ class _Run:
         self.place, self.listener = place, listener
         self.engine, self.workers = engine, workers
         self.refs: Sequence[DemoRef] = ()
-        self.failures: list[Failure] = []
+        self.failures: list[Failure] = []  # demos and notes
         self.members: list[Member] = []
         self.splits: dict[str, str] = {}
         self.references = References()
-        self.plans: dict[tuple[str, str], TaskPlan] = {}
+        self.plans: dict[tuple[str, str], str] = {}  # (task, split) -> fingerprint of its plan
+        self.decided: list[Decided] = []
         self.shards: list[dict[str, Any]] = []
 
     def read(self, refs: Sequence[DemoRef], max_failures: int | None) -> None:
@@ -198,10 +200,10 @@ class _Run:
         self.refs = refs
         reading = "Making demos" if isinstance(self.source, Simulated) else "Reading demos"
         self.listener.stage(reading, len(refs))
-        found: dict[str, Episode] = {}
+        found: dict[str, Entry] = {}
         reader = ReadDemo(self.source, self.spec, self.place, self.place.episodes)
         for ref, result in read_demos(reader, refs, self.engine, self.workers):
-            if isinstance(result, Episode):
+            if isinstance(result, Entry):
                 found[ref.name] = result
                 self.listener.advance(1)
                 continue
@@ -215,21 +217,21 @@ class _Run:
                 )
         self._collect(refs, found)
 
-    def _collect(self, refs: Sequence[DemoRef], found: Mapping[str, Episode]) -> None:
+    def _collect(self, refs: Sequence[DemoRef], found: Mapping[str, Entry]) -> None:
         """Order the episodes, drop copies, and note what had to be repaired."""
         first: dict[str, str] = {}
         for ref in refs:
-            episode = found.get(ref.name)
-            if episode is None:
+            entry = found.get(ref.name)
+            if entry is None:
                 continue
-            original = first.setdefault(episode.id, ref.name)
+            original = first.setdefault(entry.id, ref.name)
             if original != ref.name:
                 copy = DemoError(f"the same recording as {original}", "keep one of the two")
                 self.failures.append(demo_failure(ref, copy))
                 self.listener.advance(0, failures=1)
                 continue
-            self.failures.extend(note(ref, text) for text in episode.notes)
-            self.members.append((ref, episode))
+            self.failures.extend(note(ref, text) for text in entry.notes)
+            self.members.append((ref, entry))
         if not self.members:
             self._give_up(
                 f"none of the {len(refs)} demos is usable; no data set was written",
@@ -239,39 +241,46 @@ class _Run:
 
     def _give_up(self, what: str, remedy: str) -> NoReturn:
         """There is nothing to write, and nothing worth resuming."""
+        everything = list(self._all_failures())
         shutil.rmtree(self.place.work)
         with suppress(OSError):  # it may hold an older data set
             self.place.out.rmdir()
-        raise ExtractionFailed(what, remedy, in_order(self.failures))
+        raise ExtractionFailed(what, remedy, everything)
+
+    def _all_failures(self) -> Iterator[Failure]:
+        """The lines of ``meta/failures.jsonl``, in order."""
+        yield from in_order(self.failures)
+        some = [shard["name"] for shard in self.shards if shard["left_out"]]
+        yield from merged([skipped_path(self.place, name) for name in some], self.place.work)
 
     def write(self) -> None:
         """Steps 2 and 3: decide, then write the shards."""
-        episodes = [episode for _, episode in self.members]
         self.splits = assign_splits(
-            [(episode.task, episode.id) for episode in episodes], self.spec.test_fraction
+            [(entry.task, entry.id) for _, entry in self.members], self.spec.test_fraction
         )
-        groups: defaultdict[tuple[str, str], list[Episode]] = defaultdict(list)
-        for episode in episodes:
-            groups[episode.task, self.splits[episode.id]].append(episode)
-        self._plan(groups)
+        self._plan()
         jobs = list(self._shard_jobs())
-        self.listener.stage("Writing questions", len(episodes))
+        self.listener.stage("Writing questions", len(self.members))
         writer = WriteShard(self.source, self.spec, self.place)
         for shard in self.engine.run_jobs(writer, jobs, min(self.workers, len(jobs))):
             self.listener.advance(shard["episodes"], items=shard["rows"])
             self.shards.append(shard)
         order = {job.name: number for number, job in enumerate(jobs)}
         self.shards.sort(key=lambda shard: order[shard["name"]])
-        self.failures.extend(line for shard in self.shards for line in shard["skipped"])
         if not any(shard["rows"] for shard in self.shards):
-            reasons = Counter(line["why"] for line in self.failures if line["kind"] == "item")
+            reasons: Counter[str] = Counter()
+            for shard in self.shards:
+                reasons.update(shard["left_out"])
             self._give_up(
                 "every question was left out; no data set was written",
-                "; ".join(f"{count} x {why}" for why, count in reasons.items()),
+                "; ".join(f"{count} x {why}" for why, count in sorted(reasons.items())),
             )
 
-    def _plan(self, groups: Mapping[tuple[str, str], Sequence[Episode]]) -> None:
+    def _plan(self) -> None:
         """Laws and pools of each task and split, with reference demos where it has too few."""
+        groups: defaultdict[tuple[str, str], list[Member]] = defaultdict(list)
+        for ref, entry in self.members:
+            groups[entry.task, self.splits[entry.id]].append((ref, entry))
         short: defaultdict[str, list[str]] = defaultdict(list)  # task -> splits with too few
         for task, split in sorted(groups, key=lambda key: SPLITS.index(key[1])):
             if wants_references(groups[task, split], self.spec):
@@ -288,22 +297,36 @@ class _Run:
             self.listener,
         )
         self.failures.extend(self.references.notes)
-        for key, group in groups.items():
-            self.plans[key] = plan_task(group, self.spec, self.references.episodes.get(key, ()))
+        jobs = [self._plan_job(key, group) for key, group in groups.items()]
+        self.plans = {(job.task, job.split): job.fingerprint for job in jobs}
+        self.listener.stage("Planning questions", len(self.members))
+        workers = min(self.workers, len(jobs), 1 + len(self.members) // PLANNED_PER_WORKER)
+        for decided in self.engine.run_jobs(PlanTask(self.spec, self.place), jobs, workers):
+            self.listener.advance(len(groups[decided.task, decided.split]))
+            self.decided.append(decided)
+        self.decided.sort(key=lambda one: (one.task, one.split))
+
+    def _plan_job(self, key: tuple[str, str], group: Sequence[Member]) -> PlanJob:
+        task, split = key
+        others = self.references.members.get(key, ())
+        plan = hashlib.blake2b(json.dumps([self.spec.document(), task, split]).encode())
+        for some in (group, others):
+            plan.update(f"{len(some)}\n{_listed(some)}".encode())
+        return PlanJob(task, split, plan.hexdigest()[:32], _demos_of(group), _demos_of(others))
 
     def _drawn_from(self) -> list[str]:
         """Ids of the reference episodes that are in a pool, by task and split."""
+        used = {(one.task, one.split) for one in self.decided if one.references}
         return [
-            one.id
-            for key, some in self.references.episodes.items()
-            if self.plans[key].references
-            for one in some
+            entry.id
+            for key, some in self.references.members.items()
+            if key in used
+            for _, entry in some
         ]
 
     def _shard_jobs(self) -> Iterator[ShardJob]:
         run = hashlib.blake2b(json.dumps(self.spec.document()).encode(), digest_size=16)
-        for ref, episode in self.members:
-            run.update(f"{episode.id} {ref.name} {ref.revision}\n".encode())
+        run.update(_listed(self.members).encode())
         run.update(" ".join(self._drawn_from()).encode())
         for split in SPLITS:
             mine = [member for member in self.members if self.splits[member[1].id] == split]
@@ -312,7 +335,7 @@ class _Run:
                     name=f"{split}-{number:05d}",
                     split=split,
                     fingerprint=run.hexdigest(),
-                    members=group,
+                    demos=_demos_of(group),
                     plans={
                         task: self.plans[task, split] for task in {one.task for _, one in group}
                     },
@@ -321,23 +344,22 @@ class _Run:
     def describe(self) -> Audit | None:
         """Everything but the data: scene, schema, failures, provenance, card; last the manifest."""
         publish, meta = self.place.publish, self.place.publish / "meta"
-        failures = in_order(self.failures)
         made = provenance(
             self.source,
             self.selection,
             self.spec,
             demos=len(self.refs),
-            episodes=[episode.id for _, episode in self.members],
+            episodes=[entry.id for _, entry in self.members],
             references=self._drawn_from(),
         )
-        write_jsonl(meta / "failures.jsonl", failures)
+        write_jsonl(meta / "failures.jsonl", self._all_failures())
         write_text(meta / "item.schema.json", schema_text("item"))
         write_text(meta / "metadata.json", json_text(self.spec.scene.document))
         write_text(meta / "provenance.json", json_text(made))
         names = ("failures.jsonl", "item.schema.json", "metadata.json", "provenance.json")
         documents = [file_entry(meta / name, f"meta/{name}") for name in names]
-        outside = outside_the_box((episode for _, episode in self.members), self.spec)
-        manifest = build_manifest(self.spec, self.shards, documents, self.plans, failures, outside)
+        failed = sum(line["kind"] == "demo" for line in self.failures)
+        manifest = build_manifest(self.spec, self.shards, documents, self.decided, failed)
         older = older_card(self.place.out)
         shown = present(publish, manifest, made, self.spec.scene, older)
         manifest["files"].extend(file_entry(publish / name, name) for name in shown.paths)
@@ -345,5 +367,14 @@ class _Run:
         return shown.audit
 
 
-def _episode_order(episode: Episode) -> tuple[str, int, str]:
-    return (episode.task, episode.variation, episode.id)
+def _episode_order(entry: Entry) -> tuple[str, int, str]:
+    return (entry.task, entry.variation, entry.id)
+
+
+def _demos_of(members: Iterable[Member]) -> tuple[DemoRef, ...]:
+    return tuple(ref for ref, _ in members)
+
+
+def _listed(members: Iterable[Member]) -> str:
+    """A line for each episode and the demo it comes from, for fingerprints."""
+    return "".join(f"{entry.id} {ref.name} {ref.revision}\n" for ref, entry in members)

@@ -6,15 +6,16 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 __all__ = [
+    "JsonLines",
     "fsync",
+    "iterate_jsonl",
     "json_text",
     "move_into_place",
-    "read_jsonl",
     "sha256_of",
     "temporary_beside",
     "write_bytes",
@@ -50,16 +51,47 @@ def temporary_beside(path: Path) -> Path:
 
 
 def write_jsonl(path: Path, documents: Iterable[Any]) -> None:
-    """One JSON document a line."""
-    lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in documents)
-    write_text(path, "".join(lines))
+    """One JSON document a line. Whole or not at all, and never all of it in memory."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            for one in documents:
+                file.write(json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n")
+        move_into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def read_jsonl(path: Path) -> list[Any]:
-    """The documents of a file that :func:`write_jsonl` wrote."""
+def iterate_jsonl(path: Path) -> Iterator[Any]:
+    """The documents of a file that :func:`write_jsonl` wrote, one at a time."""
     # Not splitlines(): it also splits at characters that JSON may hold as they are.
     with path.open(encoding="utf-8", newline="\n") as file:
-        return [json.loads(line) for line in file]
+        for line in file:
+            yield json.loads(line)
+
+
+class JsonLines(Sequence[Any]):
+    """The same as a sequence that is read from the file whenever it is looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[Any]:
+        return iterate_jsonl(self._path)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Any]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        return list(self)[place]
 
 
 def move_into_place(temporary: Path, path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 
 from robotmcqa.coordinates import Millimetres, distance_squared
@@ -23,6 +23,7 @@ from robotmcqa.spec import SPEC_VERSION, Spec
 __all__ = [
     "ENOUGH_OTHERS",
     "SPLITS",
+    "SetKey",
     "TaskPlan",
     "assign_splits",
     "is_asked",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 SPLITS = ("train", "test")
+
+SetKey = tuple[str, str, int]
+"""(family, episode id, frame) of a question in a set of ``swapped``."""
 
 ENOUGH_OTHERS = 8
 """``matched`` takes reference episodes into its pools where a task and split have no more than
@@ -54,7 +58,7 @@ class TaskPlan:
     laws: Mapping[str, str]
     pools: Mapping[tuple[str, Hashable], Pool]
     references: int = 0
-    sets: Mapping[tuple[str, str, int], Pool] = field(default_factory=dict)
+    sets: Mapping[SetKey, Pool] = field(default_factory=dict)
 
     def pool(self, family: Family, moment: Moment) -> Pool:
         """What the wrong options of one question are drawn from."""
@@ -63,7 +67,7 @@ class TaskPlan:
         return self.pools.get((family.name, family.pool_key(moment)), ())
 
 
-def wants_references(episodes: Sequence[Episode], spec: Spec) -> bool:
+def wants_references(episodes: Sized, spec: Spec) -> bool:
     """Whether the episodes of one task in one split are too few for ``matched``, if it is asked."""
     return (
         spec.format == "choice"
@@ -88,11 +92,11 @@ def plan_task(
     if spec.format == "open":
         return TaskPlan(dict.fromkeys(spec.families, "none"), {})
     laws: dict[str, str] = {}
-    sets: dict[tuple[str, str, int], Pool] = {}
+    sets: dict[SetKey, Pool] = {}
     pools: defaultdict[tuple[str, Hashable], list[tuple[str, Millimetres]]] = defaultdict(list)
     for name in spec.families:
         family = FAMILIES[name]
-        found: Mapping[tuple[str, str, int], Pool] = {}
+        found: Mapping[SetKey, Pool] = {}
         law = family.law(spec.distractors)
         if law == "auto":
             law, found = _auto(family, own, len(in_order), spec)
@@ -109,7 +113,7 @@ def plan_task(
 
 def _auto(
     family: Family, own: Sequence[Episode], everyone: int, spec: Spec
-) -> tuple[str, Mapping[tuple[str, str, int], Pool]]:
+) -> tuple[str, Mapping[SetKey, Pool]]:
     """What ``auto`` stands for, and the sets of ``swapped``.
 
     A prompt that states the position: ``level``, of all laws the one that it says least about.
@@ -128,14 +132,14 @@ def _auto(
 
 def _sets(
     family: Family, episodes: Sequence[Episode], spec: Spec
-) -> tuple[dict[tuple[str, str, int], Pool], float]:
+) -> tuple[dict[SetKey, Pool], float]:
     """Sets of ``swapped`` over all questions that will be asked, and the share left out.
 
     Args:
         episodes: in an order that does not depend on the run.
     """
     asked = [_asked(family, episode, spec) for episode in episodes]
-    sets: dict[tuple[str, str, int], Pool] = {}
+    sets: dict[SetKey, Pool] = {}
     total = sum(map(len, asked))
     # Blocks hold episodes drawn by chance, not neighbours in whatever order their ids stand.
     draws = Draws(spec.seed, SPEC_VERSION, family.name, "sets", episodes[0].task)

@@ -59,6 +59,11 @@ class Workplace:
         return self.work / "references"
 
     @property
+    def plans(self) -> Path:
+        """What was decided of each task, and the pools that its questions draw from."""
+        return self.work / "plans"
+
+    @property
     def shards(self) -> Path:
         """What is known of each finished shard."""
         return self.work / "shards"
@@ -187,7 +192,7 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
             return Workplace(out, complete=True)
     publish = place.publish
     spools = (place.episodes, place.references)
-    for folder in (*spools, place.shards, publish / "data", publish / "meta"):
+    for folder in (*spools, place.plans, place.shards, publish / "data", publish / "meta"):
         folder.mkdir(parents=True, exist_ok=True)
     for half in place.publish.rglob(".*.tmp"):  # of a run that was killed while writing it
         half.unlink()
