@@ -114,6 +114,7 @@ def _exit_code(error: Exception) -> int:
         HubError,
         ModelError,
         RobotMCQAError,
+        StoreError,
         UsageError,
     )
 
@@ -127,5 +128,6 @@ def _exit_code(error: Exception) -> int:
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)
-    codes = {UsageError: 2, DataError: 3, HubError: 4, ModelError: 4, EngineError: 4}
+    codes = {UsageError: 2, DataError: 3}
+    codes |= dict.fromkeys((HubError, ModelError, StoreError, EngineError), 4)
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

@@ -101,7 +101,9 @@ def extract(
         float, typer.Option(min=0, max=0.9, help="Share of demos in the test split, about.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Of all draws, those of a simulator too.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of the data set.")] = DEFAULT_OUT,
+    out: Annotated[
+        str, typer.Option(help="Folder of the data set, or a URL such as s3://bucket/name.")
+    ] = str(DEFAULT_OUT),
     config: Annotated[
         str | None,
         typer.Option(
@@ -151,6 +153,7 @@ def extract(
     from robotmcqa.engines import open_engine
     from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
+    from robotmcqa.places import answering, located
     from robotmcqa.sources import SourceOptions
     from robotmcqa.spec import preset as spec_of
 
@@ -179,7 +182,9 @@ def extract(
     }
     given = {name: value for name, value in overrides.items() if value is not None}
     spec: Spec = spec_of(preset, **given)
-    place = place_of(out, config)
+    where = located(out)
+    with answering(where):
+        place = place_of(where, config)
     demos = opened(source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras))
     with open_engine(engine, ray_address, workers) as chosen, Bars() as bars:
         try:
@@ -203,8 +208,9 @@ def extract(
             output.hint("interrupted; the same command with --resume goes on from here")
             raise
     if config:
-        present_collection(out)
-    _report(summary, json, out)
+        with answering(where):
+            present_collection(where)
+    _report(summary, json, where)
 
 
 def _scene(metadata: Path | None) -> object:

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +31,7 @@ from robotmcqa.files import JsonLines, json_text, write_jsonl, write_text
 from robotmcqa.item import ItemMaker
 from robotmcqa.listener import Listener, Silence
 from robotmcqa.manifest import build_manifest
+from robotmcqa.places import answering, remove_if_empty, remove_tree
 from robotmcqa.pools import SPLITS, assign_splits, wants_references
 from robotmcqa.provenance import provenance, selection_document
 from robotmcqa.references import References, read_references
@@ -136,7 +135,8 @@ def extract(
     # A template that does not work, or a card that cannot be kept, is better known before the
     # demos are read.
     ItemMaker(spec)
-    older_card(out)
+    with answering(out):
+        older_card(out)
     refs = list(source.refs(selection))
     if not refs:
         raise SourceError(
@@ -157,7 +157,10 @@ def extract(
         "overwrite": overwrite,
     }
     audit = None
-    with open_workplace(out, plan, resume=resume, overwrite=overwrite) as place:
+    with (
+        answering(out),
+        open_workplace(out, plan, resume=resume, overwrite=overwrite) as place,
+    ):
         if not place.complete:
             if not (place.publish / MANIFEST).exists():
                 run = _Run(source, spec, selection, place, engine, workers, listener)
@@ -242,9 +245,8 @@ class _Run:
     def _give_up(self, what: str, remedy: str) -> NoReturn:
         """There is nothing to write, and nothing worth resuming."""
         everything = list(self._all_failures())
-        shutil.rmtree(self.place.work)
-        with suppress(OSError):  # it may hold an older data set
-            self.place.out.rmdir()
+        remove_tree(self.place.work)
+        remove_if_empty(self.place.out)  # it may hold an older data set
         raise ExtractionFailed(what, remedy, everything)
 
     def _all_failures(self) -> Iterator[Failure]:

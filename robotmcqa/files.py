@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from robotmcqa.places import is_remote, make_folder, move_into_place, temporary_beside
+
 __all__ = [
     "JsonLines",
-    "fsync",
+    "is_whole",
     "iterate_jsonl",
     "json_text",
-    "move_into_place",
     "sha256_of",
-    "temporary_beside",
     "write_bytes",
     "write_jsonl",
     "write_text",
@@ -36,7 +34,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file or none: temporary name, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
@@ -45,14 +43,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def temporary_beside(path: Path) -> Path:
-    """A name in the folder of ``path`` that no other writer has, on whatever machine it runs."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-
-
 def write_jsonl(path: Path, documents: Iterable[Any]) -> None:
     """One JSON document a line. Whole or not at all, and never all of it in memory."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = temporary_beside(path)
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
@@ -94,25 +87,20 @@ class JsonLines(Sequence[Any]):
         return list(self)[place]
 
 
-def move_into_place(temporary: Path, path: Path) -> None:
-    """fsync ``temporary``, then rename it to ``path``.
-
-    After a power failure the folder may have lost the new name, but never shows half a file.
-    """
-    fsync(temporary)
-    os.replace(temporary, path)
-
-
-def fsync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole(path: Path, size: int, sha256: str) -> bool:
+    """Whether a file is there as it was written.
+
+    In a store the size tells: it holds what it has taken, and reading all of it would take long.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if is_remote(path):
+        return path.stat().st_size == size
+    return sha256_of(path) == sha256

@@ -73,7 +73,7 @@ def _code(episode: int, frame: int) -> int:
 @lru_cache(maxsize=4)
 def load_plan(path: Path) -> TaskPlan:
     """A plan that :func:`save_plan` wrote; kept for the next shard of the task."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         header = json.loads(arrays["header"].tobytes())
         names = arrays["names"].tolist()
         pools: dict[tuple[str, Any], Pool] = {

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robotmcqa.errors import DatasetError, RecordError
-from robotmcqa.files import move_into_place, temporary_beside
+from robotmcqa.files import sha256_of
 from robotmcqa.item import Item
+from robotmcqa.places import make_folder, move_into_place, opened, temporary_beside
 from robotmcqa.schema import first_problem, is_valid
 
 __all__ = ["SCHEMA", "ShardWriter", "card_features", "find_rows", "read_rows"]
@@ -103,17 +104,21 @@ class ShardWriter:
     """Writes one shard: rows go in, and at the end the file stands under its name.
 
     Used as a context manager; an exception leaves nothing behind.
+
+    Attributes:
+        bytes, sha256: of the file, once it is written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._temporary = temporary_beside(path)
         self._items: list[Item] = []
+        self.bytes, self.sha256 = 0, ""
         self._bytes = 0
         self._last_images: tuple[bytes, ...] | None = None
 
     def __enter__(self) -> ShardWriter:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         self._writer = pq.ParquetWriter(
             str(self._temporary),
             _WRITTEN,
@@ -158,6 +163,7 @@ class ShardWriter:
                 self._flush()
             self._writer.close()
             if kind is None:
+                self.bytes, self.sha256 = self._temporary.stat().st_size, sha256_of(self._temporary)
                 move_into_place(self._temporary, self._path)
         finally:
             self._temporary.unlink(missing_ok=True)
@@ -199,7 +205,7 @@ def find_rows(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     Raises:
         OSError: the file cannot be read.
     """
-    with pq.ParquetFile(path) as shard:
+    with opened(path) as file, pq.ParquetFile(file) as shard:
         for group in range(shard.num_row_groups):
             ids = shard.read_row_group(group, columns=["id"])["id"].to_pylist()
             places = [place for place, one in enumerate(ids) if one in wanted]
@@ -216,7 +222,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
         DatasetError: the file is missing, no parquet, or not of this schema.
     """
     try:
-        with pq.ParquetFile(path) as shard:
+        with opened(path) as file, pq.ParquetFile(file) as shard:
             missing = set(columns or _COLUMNS) - set(shard.schema_arrow.names)
             if missing:
                 raise DatasetError(

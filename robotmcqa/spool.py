@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow as pa
 
 from robotmcqa.episode import Episode
 from robotmcqa.errors import SourceError
-from robotmcqa.files import temporary_beside
+from robotmcqa.places import is_remote, move, temporary_beside
 from robotmcqa.sources import DemoRef
 
 __all__ = ["Entry", "entry_of", "load_pictures", "path_of", "read", "read_all", "save"]
@@ -77,10 +76,10 @@ def save(path: Path, episode: Episode, *, pictures: bool) -> None:
         temporary = temporary_beside(path.with_suffix(".arrow"))
         with pa.ipc.new_file(str(temporary), _PICTURES) as writer:
             writer.write_batch(pa.record_batch([pa.array(flat, pa.large_binary())], _PICTURES))
-        os.replace(temporary, path.with_suffix(".arrow"))
+        move(temporary, path.with_suffix(".arrow"))
     temporary = temporary_beside(path)
     temporary.write_text(json.dumps({name: getattr(episode, name) for name in _FIELDS}), "utf-8")
-    os.replace(temporary, path)
+    move(temporary, path)
 
 
 def read(path: Path) -> Episode | None:
@@ -110,7 +109,9 @@ def read_all(folder: Path, refs: Iterable[DemoRef]) -> Iterator[Episode]:
 
 def load_pictures(path: Path, cameras: int) -> tuple[tuple[bytes, ...], ...]:
     """The pictures kept beside ``path``, per question frame one for each camera."""
-    with pa.memory_map(str(path.with_suffix(".arrow"))) as file:
+    kept = path.with_suffix(".arrow")
+    remote = is_remote(kept)
+    with pa.BufferReader(kept.read_bytes()) if remote else pa.memory_map(str(kept)) as file:
         flat = pa.ipc.open_file(file).get_batch(0).column(0).to_pylist()
     return tuple(tuple(flat[at : at + cameras]) for at in range(0, len(flat), cameras))
 

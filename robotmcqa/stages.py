@@ -18,7 +18,7 @@ from robotmcqa.engines import Engine
 from robotmcqa.episode import Episode, episode_of, pictures
 from robotmcqa.errors import DemoError, RobotMCQAError, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, skipped_item
-from robotmcqa.files import json_text, sha256_of, write_jsonl, write_text
+from robotmcqa.files import is_whole, json_text, sha256_of, write_jsonl, write_text
 from robotmcqa.item import ItemMaker, Skip
 from robotmcqa.plan_file import load_plan, save_plan
 from robotmcqa.pools import outside_the_box, plan_task
@@ -233,7 +233,8 @@ class WriteShard:
                         items[episode.task][made.document["family"]] += 1
         rows = sum(families.total() for families in items.values())
         if rows:
-            file = file_entry(path, f"data/{path.name}") | {"split": job.split, "rows": rows}
+            file = {"path": f"data/{path.name}", "bytes": writer.bytes, "sha256": writer.sha256}
+            file |= {"split": job.split, "rows": rows}
         else:
             file = None
             path.unlink()  # every question was skipped
@@ -291,7 +292,8 @@ def _finished(known: Path, path: Path, fingerprint: str) -> dict[str, Any] | Non
     """What is known of a shard that an interrupted run had finished."""
     try:
         shard: dict[str, Any] = json.loads(known.read_bytes())
-        whole = shard["file"] is None or sha256_of(path) == shard["file"]["sha256"]
+        file = shard["file"]
+        whole = file is None or is_whole(path, file["bytes"], file["sha256"])
         if shard["fingerprint"] == fingerprint and whole and "left_out" in shard:
             return shard
     except (OSError, ValueError, KeyError):

@@ -1,26 +1,28 @@
 """The output folder while a run works in it: lock, unfinished work, publication.
 
-Everything unfinished lies in ``OUT/.extract``. A data set appears in OUT by renames, its manifest
-last; without a manifest there is no data set. Whatever moment a run is killed at, the next one
-finds either the old data set, or unfinished work that ``--resume`` goes on with.
+Everything unfinished lies in ``OUT/.extract``, also where OUT is a URL. A data set appears in OUT
+by renames, its manifest last; without a manifest there is no data set. Whatever moment a run is
+killed at, the next one finds either the old data set, or unfinished work that ``--resume`` goes on
+with.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 import platform
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import fsync, json_text, move_into_place, sha256_of, write_text
+from robotmcqa.files import json_text, sha256_of, write_text
+from robotmcqa.places import fsync, is_remote, make_folder, remove_tree, rename
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "open_workplace"]
 
@@ -79,13 +81,15 @@ class Workplace:
         Raises:
             UsageError: this machine does not see it.
         """
+        if is_remote(self.out):
+            return str(self.out)
         plan = self.work / "plan.json"
         try:
             return f"{int(plan.stat().st_mtime)} {sha256_of(plan)}"
         except OSError:
             raise UsageError(
                 f"{platform.node()} does not see the folder {self.out}",
-                "workers on several machines need an --out that all of them share",
+                "workers on several machines need an --out that all share: such a folder, or a URL",
             ) from None
 
     def put_in_place(self) -> None:
@@ -102,15 +106,16 @@ class Workplace:
         if EVAL not in wanted:
             (self.out / EVAL).unlink(missing_ok=True)
         for name in (CARD, *sorted(wanted)):
-            (self.out / name).parent.mkdir(exist_ok=True)
+            make_folder((self.out / name).parent)
             if (self.publish / name).exists():
-                os.replace(self.publish / name, self.out / name)
+                rename(self.publish / name, self.out / name)
         for folder in sorted({(self.out / name).parent for name in (CARD, *wanted)}):
             fsync(folder)
-        move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
+        fsync(self.publish / MANIFEST)
+        rename(self.publish / MANIFEST, self.out / MANIFEST)
         fsync(self.out / "meta")
         (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
-        shutil.rmtree(self.work)
+        remove_tree(self.work)
 
 
 @contextmanager
@@ -126,14 +131,14 @@ def open_workplace(
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "give one of them")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}", "--out takes a folder to write to") from None
     _refuse_foreign(out)
     work = out / WORK
     try:
-        work.mkdir(exist_ok=True)
-        with FileLock(work / "lock", timeout=0):
+        make_folder(work)
+        with FileLock(_lock_of(out), timeout=0):
             try:
                 if overwrite:
                     _clear(work)
@@ -142,7 +147,7 @@ def open_workplace(
                 place = _prepared(out, plan)
             except UsageError:
                 if not (work / "plan.json").exists():
-                    shutil.rmtree(work)  # nothing but our own lock
+                    remove_tree(work)  # nothing but our own lock
                 raise
             yield place
     except Timeout:
@@ -153,6 +158,16 @@ def open_workplace(
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
         ) from None
+
+
+def _lock_of(out: Path) -> Path:
+    """A file to lock. A store has no locks, so one of this machine has to do for it."""
+    if not is_remote(out):
+        return out / WORK / "lock"
+    name = hashlib.blake2b(str(out).encode(), digest_size=12).hexdigest()
+    lock = platformdirs.user_cache_path("robotmcqa") / "locks" / name
+    make_folder(lock.parent)
+    return lock
 
 
 def _refuse_occupied(out: Path) -> None:
@@ -188,12 +203,12 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
                 "demos": made["source"]["demos"],
             }
             _refuse_change(there, {name: plan[name] for name in there}, f"the data set in {out}")
-            shutil.rmtree(place.work, ignore_errors=True)
+            remove_tree(place.work, ignore_errors=True)
             return Workplace(out, complete=True)
     publish = place.publish
     spools = (place.episodes, place.references)
     for folder in (*spools, place.plans, place.shards, publish / "data", publish / "meta"):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     for half in place.publish.rglob(".*.tmp"):  # of a run that was killed while writing it
         half.unlink()
     if not begun.exists():
@@ -204,7 +219,8 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
 def _refuse_foreign(out: Path) -> None:
     if (out / MANIFEST).exists() or (out / WORK).exists():
         return
-    foreign = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith("."))
+    there = out.iterdir() if out.exists() else ()
+    foreign = sorted(entry.name for entry in there if not entry.name.startswith("."))
     if foreign:
         raise UsageError(
             f"{out} is not empty and holds no data set of robotmcqa ({', '.join(foreign[:3])} ...)",
@@ -231,10 +247,13 @@ def _differences(before: Any, now: Any, path: str = "") -> Iterator[tuple[str, A
 
 
 def _clear(work: Path) -> None:
+    if is_remote(work):
+        remove_tree(work)
+        return
     for entry in work.iterdir():
         if entry.name == "lock":
             continue
         if entry.is_dir():
-            shutil.rmtree(entry)
+            remove_tree(entry)
         else:
-            os.unlink(entry)
+            entry.unlink()
