@@ -23,7 +23,7 @@ from robotmcqa.errors import SourceError
 from robotmcqa.places import is_remote, move, temporary_beside
 from robotmcqa.sources import DemoRef
 
-__all__ = ["Entry", "entry_of", "load_pictures", "path_of", "read", "read_all", "save"]
+__all__ = ["Entry", "entry_of", "load_pictures", "names", "path_of", "read", "read_all", "save"]
 
 _PICTURES = pa.schema([("png", pa.large_binary())])
 
@@ -80,6 +80,11 @@ def save(path: Path, episode: Episode, *, pictures: bool) -> None:
     temporary = temporary_beside(path)
     temporary.write_text(json.dumps({name: getattr(episode, name) for name in _FIELDS}), "utf-8")
     move(temporary, path)
+
+
+def names(folder: Path) -> set[str]:
+    """Names of the files in ``folder``: asking a store for each of them would take long."""
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
 def read(path: Path) -> Episode | None:

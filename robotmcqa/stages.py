@@ -83,9 +83,10 @@ def read_demos(
 ) -> Iterator[tuple[DemoRef, Entry | Failure]]:
     """Every demo with what became of it, in any order; those on the spool are not read again."""
     unread = []
+    there = spool.names(reader.folder)
     for ref in refs:
-        episode = spool.read(spool.path_of(reader.folder, ref))
-        if episode:
+        path = spool.path_of(reader.folder, ref)
+        if path.name in there and (episode := spool.read(path)):
             yield ref, spool.entry_of(episode)
         else:
             unread.append(ref)
