@@ -207,12 +207,17 @@ def find_rows(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     """
     with opened(path) as file, pq.ParquetFile(file) as shard:
         for group in range(shard.num_row_groups):
-            ids = shard.read_row_group(group, columns=["id"])["id"].to_pylist()
+            ids = shard.read_row_group(group, columns=["id"], use_threads=False)["id"].to_pylist()
             places = [place for place, one in enumerate(ids) if one in wanted]
             if places:
-                table = shard.read_row_group(group)
+                table = shard.read_row_group(group, use_threads=False)
                 for place in places:
                     yield table.slice(place, 1).to_pylist()[0]
+    pa.default_memory_pool().release_unused()
+
+
+_ROWS_AT_ONCE = 100
+"""Rows that are made Python objects together: these take ten times the memory of the table."""
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -230,7 +235,11 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
                     "extract the data set again, or use the version that wrote it",
                 )
             for group in range(shard.num_row_groups):
-                yield from shard.read_row_group(group, columns=columns).to_pylist()
+                # One thread: a group is small, and each thread would keep memory of its own.
+                table = shard.read_row_group(group, columns=columns, use_threads=False)
+                for start in range(0, len(table), _ROWS_AT_ONCE):
+                    yield from table.slice(start, _ROWS_AT_ONCE).to_pylist()
+        pa.default_memory_pool().release_unused()  # it keeps what a file has taken for the next
     except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"{path}: {reason}", "extract it again, or fetch it again") from None
