@@ -60,7 +60,7 @@ def _packages() -> Iterator[Finding]:
         extra = next(
             (
                 name
-                for name in ("train", "eval", "ray", "dev")
+                for name in ("train", "eval", "ray", "s3", "dev")
                 if requirement.marker and requirement.marker.evaluate({"extra": name})
             ),
             None,

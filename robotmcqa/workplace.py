@@ -155,6 +155,8 @@ def open_workplace(
             f"another extraction is working in {out}", "wait for it, or use another --out"
         ) from None
     except PermissionError as error:
+        if is_remote(out):
+            raise  # a store's own words say more
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
         ) from None
