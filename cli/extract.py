@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from .source import opened, selection
 
 if TYPE_CHECKING:
     from robotmcqa.audit import Audit
+    from robotmcqa.engines import Engine
     from robotmcqa.extraction import Summary
     from robotmcqa.spec import Spec
 
@@ -150,7 +152,6 @@ def extract(
     """
     from robotmcqa.card.presentation import present_collection
     from robotmcqa.collection import place_of
-    from robotmcqa.engines import open_engine
     from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
     from robotmcqa.places import answering, located
@@ -186,7 +187,7 @@ def extract(
     with answering(where):
         place = place_of(where, config)
     demos = opened(source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras))
-    with open_engine(engine, ray_address, workers) as chosen, Bars() as bars:
+    with _engine(engine, ray_address, workers) as chosen, Bars() as bars:
         try:
             summary = run(
                 demos,
@@ -211,6 +212,19 @@ def extract(
         with answering(where):
             present_collection(where)
     _report(summary, json, where)
+
+
+@contextmanager
+def _engine(name: str, address: str | None, workers: int | None) -> Iterator[Engine]:
+    """What runs the workers; where it is not this machine alone, say what it is."""
+    from robotmcqa.engines import open_engine
+
+    from . import output
+
+    with open_engine(name, address, workers) as engine:
+        if name != "local":
+            output.hint(f"engine: {engine}")
+        yield engine
 
 
 def _scene(metadata: Path | None) -> object:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import s3fs
 
 from robotmcqa import Spec, extract, open_source, validate
 from robotmcqa.errors import DatasetError, StoreError, UsageError
@@ -217,6 +218,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         }
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()  # one of another test knows another server
         yield Bucket(variables)
     finally:
         server.terminate()

@@ -42,8 +42,8 @@ RETRIES = 5
 _PER_CORE = 2
 """Jobs in flight for each core: one at work, and the next already there."""
 
-_SECONDS_PER_TASK = 0.5
-_JOBS_PER_TASK = 32
+_SECONDS_PER_TASK = 1.0
+_JOBS_PER_TASK = 64
 """Short jobs travel together, or the driver would do little but send them."""
 
 _OBJECT_STORE = 128 << 20
@@ -187,6 +187,11 @@ class RayEngine:
     """The cluster that this process is connected to."""
 
     ray: Any
+
+    def __str__(self) -> str:
+        nodes = sum(bool(node["Alive"]) for node in self.ray.nodes())
+        cores = int(self.ray.cluster_resources().get("CPU", 0))
+        return f"Ray, {cores} cores on {nodes} nodes" if nodes > 1 else f"Ray, {cores} cores"
 
     def fitting(self, jobs: int, per_worker: int) -> int:
         return jobs  # as many as the cluster has, now and when it has grown
