@@ -36,8 +36,10 @@ __all__ = [
     "Base",
     "Pools",
     "base_of",
+    "check_base",
     "check_same_spec",
     "episodes_in",
+    "linked",
     "older_episodes",
     "pools_path",
     "read_pools",
@@ -97,17 +99,33 @@ class Base:
         return whole
 
 
-def base_of(place: Workplace, spec: Spec, licence: str) -> Base:
+def check_base(out: Path, spec: Spec, licence: str) -> None:
+    """Have it known before any work whether demos can be added to a data set.
+
+    Raises:
+        UsageError: it was made with another spec, or of demos under another licence.
+        DatasetError: it is damaged.
+    """
+    if not (out / MANIFEST).exists():
+        return  # an interrupted run may be about to put it in place
+    dataset = Dataset.open(out)
+    check_same_spec(dataset.manifest, spec.document(), str(out), "--append")
+    there = dataset.provenance["source"]["licence"]
+    if there != licence:
+        raise UsageError(
+            f"{out} is of demonstrations under '{there}', these are under '{licence}'",
+            "a data set has one licence: --config NAME makes a second one beside it",
+        )
+
+
+def base_of(place: Workplace) -> Base:
     """What lies in ``place.out``, kept aside so that an interrupted run can go on from it.
 
     Raises:
-        UsageError: it was made with another spec, or of demos under another licence, or it has
-            changed since an interrupted run began to add to it.
-        DatasetError: it is damaged.
+        UsageError: it has changed since an interrupted run began to add to it.
     """
     folder = place.work / "onto"
     if not (folder / MANIFEST).exists():
-        Dataset.open(place.out)  # or say what is wrong with it
         for name in (*_KEPT[1:], MANIFEST):
             write_bytes(folder / name, (place.out / name).read_bytes())
     elif (place.out / MANIFEST).read_bytes() != (folder / MANIFEST).read_bytes():
@@ -117,16 +135,9 @@ def base_of(place: Workplace, spec: Spec, licence: str) -> Base:
         )
     dataset = Dataset.open(folder)
     manifest = dataset.manifest
-    check_same_spec(manifest, spec.document(), str(place.out), "--append")
-    there = dataset.provenance["source"]["licence"]
-    if there != licence:
-        raise UsageError(
-            f"{place.out} is of demonstrations under '{there}', these are under '{licence}'",
-            "a data set has one licence: --config NAME makes a second one beside it",
-        )
     for file in manifest["files"]:
         if "split" in file or file["path"].startswith("meta/pools-"):
-            _linked(place.out / file["path"], place.publish / file["path"])
+            linked(place.out / file["path"], place.publish / file["path"])
     episodes = {
         episode: (task, split)
         for split in manifest["splits"]
@@ -162,7 +173,7 @@ def check_same_spec(
         )
 
 
-def _linked(old: Path, new: Path) -> None:
+def linked(old: Path, new: Path) -> None:
     """The same file under another name; a copy where the file system has no links."""
     if new.exists():
         return

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robotmcqa import __version__
-from robotmcqa.append import Base, base_of, pools_path, write_pools
+from robotmcqa.append import Base, base_of, check_base, pools_path, write_pools
 from robotmcqa.audit import Audit
 from robotmcqa.card.front_matter import content_digest
 from robotmcqa.card.presentation import older_card, present
@@ -147,6 +147,8 @@ def extract(
     # demos are read.
     ItemMaker(spec)
     older_card(out)
+    if append:
+        check_base(out, spec, source.licence)
     refs = list(source.refs(selection))
     if not refs:
         raise SourceError(
@@ -173,7 +175,7 @@ def extract(
     with open_workplace(out, plan, resume=resume, overwrite=overwrite, append=append) as place:
         if not place.complete:
             if not (place.publish / MANIFEST).exists():
-                base = base_of(place, spec, source.licence) if append else None
+                base = base_of(place) if append else None
                 run = _Run(source, spec, selection, place, workers, listener, base, shard_bytes)
                 run.read(refs, max_failures)
                 if run.members:
