@@ -15,6 +15,7 @@ VERBS = {
     "extract": "Make a data set of questions from demonstrations.",
     "validate": "Check a data set, every row: schema, meaning, hashes.",
     "audit": "Say how well the answers can be guessed without the picture.",
+    "merge": "Put data sets with the same spec together.",
     "show": "Write a page of sampled items; print counts.",
     "export": "Write a data set in the format of another trainer.",
     "eval": "Ask a model the questions of a data set, and say how many it gets right.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .sizes import bytes_of
 from .source import HELP as SOURCE_HELP
 from .source import opened, selection
 
@@ -133,6 +134,16 @@ def extract(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
     ] = False,
+    append: Annotated[
+        bool,
+        typer.Option("--append", help="Add demos to the data set in --out; its shards stay."),
+    ] = False,
+    shard_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Pictures in a shard, about, e.g. 500MB. [default: 64MiB]"
+        ),
+    ] = None,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="Give up when more demos fail. [default: never]")
     ] = None,
@@ -147,6 +158,7 @@ def extract(
       robotmcqa extract --source rlbench:/data/demos
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
+      robotmcqa extract --source rlbench:/data/more --append
       robotmcqa extract --preset paper --config paper --out both
       robotmcqa extract --preset grounded --config grounded --out both
     """
@@ -198,6 +210,8 @@ def extract(
                 workers=workers,
                 resume=resume,
                 overwrite=overwrite,
+                append=append,
+                shard_bytes=bytes_of(shard_size) if shard_size else None,
                 max_failures=max_failures,
                 listener=bars,
             )
@@ -270,6 +284,7 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
             {
                 "out": str(summary.out),
                 "already_complete": summary.already_complete,
+                "added": summary.added,
                 "seconds": round(summary.seconds, 3),
                 "splits": manifest["splits"],
                 "items": manifest["items"],
@@ -318,11 +333,26 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
             typer.echo(f"{found.line()}. robotmcqa audit learns more{grounded}.")
     if summary.already_complete:
         output.hint(f"{summary.out} was already complete.")
+    elif summary.added is not None:
+        output.hint(_added(summary))
     else:
         output.hint(f"Wrote {summary.out} in {summary.seconds:.1f} s.")
     output.hint(
         f"Next:\n  robotmcqa validate{_named(summary.out)}\n  robotmcqa show{_named(summary.out)}\n"
         f"  robotmcqa push{_named(pushed)} --repo org/name"
+    )
+
+
+def _added(summary: Summary) -> str:
+    """What was added, in words."""
+    added = summary.added or {}
+    repeated = added.get("repeated", 0)
+    there = f"; {_count(repeated, 'demo')} had been there before" if repeated else ""
+    if not added["episodes"]:
+        return f"Nothing new for {summary.out}{there}. It is as it was."
+    return (
+        f"Added {_count(added['rows'], 'question')} from {_count(added['episodes'], 'new demo')} "
+        f"to {summary.out} in {summary.seconds:.1f} s{there}."
     )
 
 
@@ -359,12 +389,12 @@ def _count(number: int, what: str) -> str:
 
 
 def _differs(law: Mapping[str, str], laws: Sequence[Mapping[str, str]]) -> bool:
-    """Whether the other split of the same task and family follows another law."""
-    return any(
-        (other["task"], other["family"]) == (law["task"], law["family"])
-        and other["law"] != law["law"]
-        for other in laws
-    )
+    """Whether the other split of the same task and family follows other laws."""
+    there: dict[str, set[str]] = {}
+    for other in laws:
+        if (other["task"], other["family"]) == (law["task"], law["family"]):
+            there.setdefault(other["split"], set()).add(other["law"])
+    return len({frozenset(some) for some in there.values()}) > 1
 
 
 def _laws(manifest: Mapping[str, Any]) -> str:

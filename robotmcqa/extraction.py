@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from robotmcqa import __version__
+from robotmcqa.append import Base, base_of, check_base, pools_path, write_pools
 from robotmcqa.audit import Audit
+from robotmcqa.card.front_matter import content_digest
 from robotmcqa.card.presentation import older_card, present
 from robotmcqa.engines import LOCAL, Engine
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, merged, note
 from robotmcqa.files import JsonLines, json_text, write_jsonl, write_text
+from robotmcqa.generations import DOCUMENTS, combined_provenance, count_failures, pools_in
 from robotmcqa.item import ItemMaker
 from robotmcqa.listener import Listener, Silence
 from robotmcqa.manifest import build_manifest
@@ -57,6 +60,7 @@ from robotmcqa.stages import (
     WriteShard,
     cut_shards,
     file_entry,
+    plan_path,
     read_demos,
     skipped_path,
 )
@@ -83,6 +87,8 @@ class Summary:
         seconds: wall time of this run.
         already_complete: nothing had to be done.
         audit: its quick form, where this run made the data set and there are letters to guess.
+        added: rows and episodes that this run has added to a data set, and the demos that were in
+            it already; None where it made one.
     """
 
     out: Path
@@ -91,6 +97,7 @@ class Summary:
     seconds: float
     already_complete: bool = False
     audit: Audit | None = None
+    added: Mapping[str, int] | None = None
 
 
 def extract(
@@ -103,6 +110,8 @@ def extract(
     workers: int | None = 1,
     resume: bool = False,
     overwrite: bool = False,
+    append: bool = False,
+    shard_bytes: int | None = None,
     max_failures: int | None = None,
     listener: Listener | None = None,
 ) -> Summary:
@@ -119,6 +128,9 @@ def extract(
             process imports the script anew.
         resume: go on with an interrupted run.
         overwrite: replace what is in ``out`` once the new data set is whole.
+        append: add the demos that are not yet in the data set in ``out``, which has the same spec.
+        shard_bytes: of a shard's pictures, about; None for the usual size, or that of the data set
+            which is added to.
         max_failures: give up when more demos than this have failed.
         listener: hears about progress.
 
@@ -137,6 +149,8 @@ def extract(
     ItemMaker(spec)
     with answering(out):
         older_card(out)
+        if append:
+            check_base(out, spec, source.licence)
     refs = list(source.refs(selection))
     if not refs:
         raise SourceError(
@@ -155,22 +169,34 @@ def extract(
         "selection": selection_document(selection),
         "demos": len(refs),
         "overwrite": overwrite,
+        **({"append": True} if append else {}),
+        **({"shard_bytes": shard_bytes} if shard_bytes else {}),
     }
-    audit = None
+    audit, added = None, {"rows": 0, "episodes": 0} if append else None
+    failures: Sequence[Failure] = JsonLines(out / "meta/failures.jsonl")
     with (
         answering(out),
-        open_workplace(out, plan, resume=resume, overwrite=overwrite) as place,
+        open_workplace(out, plan, resume=resume, overwrite=overwrite, append=append) as place,
     ):
         if not place.complete:
             if not (place.publish / MANIFEST).exists():
-                run = _Run(source, spec, selection, place, engine, workers, listener)
+                base = base_of(place) if append else None
+                run = _Run(
+                    source, spec, selection, place, engine, workers, listener, base, shard_bytes
+                )
                 run.read(refs, max_failures)
-                run.write()
-                audit = run.describe()
-            place.put_in_place()
+                if run.members:
+                    run.write()
+                    audit = run.describe()
+                added = run.added
+            if (place.publish / MANIFEST).exists():
+                place.put_in_place()
+            else:  # nothing new
+                failures = in_order(run.failures)
+                place.abandon()
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
-    failures = JsonLines(out / "meta/failures.jsonl")
-    return Summary(out, manifest, failures, time.monotonic() - began, place.complete, audit)
+    seconds = time.monotonic() - began
+    return Summary(out, manifest, failures, seconds, place.complete, audit, added)
 
 
 class _Run:
@@ -185,10 +211,15 @@ class _Run:
         engine: Engine,
         workers: int,
         listener: Listener,
+        base: Base | None = None,
+        shard_bytes: int | None = None,
     ) -> None:
         self.source, self.spec, self.selection = source, spec, selection
         self.place, self.listener = place, listener
         self.engine, self.workers = engine, workers
+        self.base = base
+        self.shard_bytes = shard_bytes or (base.manifest.get("shard_bytes") if base else None)
+        self.repeated = 0  # demos that the data set which is added to has already
         self.refs: Sequence[DemoRef] = ()
         self.failures: list[Failure] = []  # demos and notes
         self.members: list[Member] = []
@@ -233,9 +264,12 @@ class _Run:
                 self.failures.append(demo_failure(ref, copy))
                 self.listener.advance(0, failures=1)
                 continue
+            if self.base and entry.id in self.base.episodes:
+                self.repeated += 1
+                continue
             self.failures.extend(note(ref, text) for text in entry.notes)
             self.members.append((ref, entry))
-        if not self.members:
+        if not self.members and not self.repeated:
             self._give_up(
                 f"none of the {len(refs)} demos is usable; no data set was written",
                 "each failure above says what is wrong; robotmcqa tasks lists what is there",
@@ -255,10 +289,27 @@ class _Run:
         some = [shard["name"] for shard in self.shards if shard["left_out"]]
         yield from merged([skipped_path(self.place, name) for name in some], self.place.work)
 
+    @property
+    def added(self) -> dict[str, int] | None:
+        """What a data set gets that is added to."""
+        if self.base is None:
+            return None
+        return {
+            "rows": sum(shard["rows"] for shard in self.shards),
+            "episodes": sum(shard["episodes"] for shard in self.shards),
+            **({"repeated": self.repeated} if self.repeated else {}),
+        }
+
     def write(self) -> None:
         """Steps 2 and 3: decide, then write the shards."""
+        older = self.base.episodes if self.base else {}
         self.splits = assign_splits(
-            [(entry.task, entry.id) for _, entry in self.members], self.spec.test_fraction
+            [
+                *((entry.task, entry.id) for _, entry in self.members),
+                *((task, episode) for episode, (task, _) in older.items()),
+            ],
+            self.spec.test_fraction,
+            {episode: split for episode, (_, split) in older.items()},
         )
         self._plan()
         jobs = list(self._shard_jobs())
@@ -285,7 +336,9 @@ class _Run:
             groups[entry.task, self.splits[entry.id]].append((ref, entry))
         short: defaultdict[str, list[str]] = defaultdict(list)  # task -> splits with too few
         for task, split in sorted(groups, key=lambda key: SPLITS.index(key[1])):
-            if wants_references(groups[task, split], self.spec):
+            # A reference demo serves one split alone, and whom it has served is not recorded: a
+            # data set that is added to has true answers of its own to draw from.
+            if not self.base and wants_references(groups[task, split], self.spec):
                 short[task].append(split)
         self.references = read_references(
             self.source,
@@ -314,7 +367,16 @@ class _Run:
         plan = hashlib.blake2b(json.dumps([self.spec.document(), task, split]).encode())
         for some in (group, others):
             plan.update(f"{len(some)}\n{_listed(some)}".encode())
-        return PlanJob(task, split, plan.hexdigest()[:32], _demos_of(group), _demos_of(others))
+        drawn = self.spec.distractors in ("auto", "matched")
+        older = self.base.data(split) if self.base and drawn else ()
+        plan.update(self._onto().encode())
+        return PlanJob(
+            task, split, plan.hexdigest()[:32], _demos_of(group), _demos_of(others), tuple(older)
+        )
+
+    def _onto(self) -> str:
+        """What is added to, for fingerprints."""
+        return content_digest(self.base.manifest) if self.base else ""
 
     def _drawn_from(self) -> list[str]:
         """Ids of the reference episodes that are in a pool, by task and split."""
@@ -329,10 +391,12 @@ class _Run:
     def _shard_jobs(self) -> Iterator[ShardJob]:
         run = hashlib.blake2b(json.dumps(self.spec.document()).encode(), digest_size=16)
         run.update(_listed(self.members).encode())
-        run.update(" ".join(self._drawn_from()).encode())
+        run.update(" ".join([*self._drawn_from(), self._onto()]).encode())
         for split in SPLITS:
             mine = [member for member in self.members if self.splits[member[1].id] == split]
-            for number, group in enumerate(cut_shards(mine, len(self.spec.families))):
+            first = self.base.next_number(split) if self.base else 0
+            groups = cut_shards(mine, len(self.spec.families), self.shard_bytes)
+            for number, group in enumerate(groups, first):
                 yield ShardJob(
                     name=f"{split}-{number:05d}",
                     split=split,
@@ -354,14 +418,25 @@ class _Run:
             episodes=[entry.id for _, entry in self.members],
             references=self._drawn_from(),
         )
-        write_jsonl(meta / "failures.jsonl", self._all_failures())
+        failed = sum(line["kind"] == "demo" for line in self.failures)
+        shard_bytes = self.shard_bytes
+        manifest = build_manifest(self.spec, self.shards, self.decided, failed, shard_bytes)
+        failures = self._all_failures()
+        if self.base:
+            plans = [(*key, plan_path(self.place, self.plans[key])) for key in sorted(self.plans)]
+            pools = pools_path(self.base.generation)
+            drawn = pools if write_pools(publish / pools, plans) else None
+            failures = self.base.with_failures(failures)
+            manifest = self.base.with_rows(manifest, self.repeated, drawn)
+            made = combined_provenance([self.base.provenance, made])
+        write_jsonl(meta / "failures.jsonl", failures)
         write_text(meta / "item.schema.json", schema_text("item"))
         write_text(meta / "metadata.json", json_text(self.spec.scene.document))
         write_text(meta / "provenance.json", json_text(made))
-        names = ("failures.jsonl", "item.schema.json", "metadata.json", "provenance.json")
-        documents = [file_entry(meta / name, f"meta/{name}") for name in names]
-        failed = sum(line["kind"] == "demo" for line in self.failures)
-        manifest = build_manifest(self.spec, self.shards, documents, self.decided, failed)
+        if self.base:
+            count_failures(manifest, meta / "failures.jsonl")
+        names = [*DOCUMENTS, *pools_in(manifest)]
+        manifest["files"].extend(file_entry(publish / name, name) for name in names)
         older = older_card(self.place.out)
         shown = present(publish, manifest, made, self.spec.scene, older)
         manifest["files"].extend(file_entry(publish / name, name) for name in shown.paths)

@@ -13,7 +13,7 @@ from robotmcqa.files import iterate_jsonl, write_jsonl
 from robotmcqa.item import Skip
 from robotmcqa.sources import DemoRef
 
-__all__ = ["Failure", "demo_failure", "in_order", "merged", "note", "skipped_item"]
+__all__ = ["Failure", "demo_failure", "in_order", "merged", "note", "place_of_line", "skipped_item"]
 
 Failure = dict[str, Any]
 """One line (``schemas/v1/failure.schema.json``)."""
@@ -62,7 +62,7 @@ def skipped_item(episode: Episode, skip: Skip) -> Failure:
 
 def in_order(failures: list[Failure]) -> list[Failure]:
     """Demos, then notes, then items, each by name."""
-    return sorted(failures, key=_place)
+    return sorted(failures, key=place_of_line)
 
 
 def merged(paths: Sequence[Path], scratch: Path) -> Iterator[Failure]:
@@ -75,13 +75,14 @@ def merged(paths: Sequence[Path], scratch: Path) -> Iterator[Failure]:
     while len(paths) > _OPEN:
         group, rest = paths[:_OPEN], paths[_OPEN:]
         between = scratch / f"merged-{len(paths)}.jsonl"
-        write_jsonl(between, merge(*map(iterate_jsonl, group), key=_place))
+        write_jsonl(between, merge(*map(iterate_jsonl, group), key=place_of_line))
         paths = [*rest, between]
-    yield from merge(*map(iterate_jsonl, paths), key=_place)
+    yield from merge(*map(iterate_jsonl, paths), key=place_of_line)
 
 
 _OPEN = 128
 
 
-def _place(line: Failure) -> tuple[int, str, str]:
+def place_of_line(line: Failure) -> tuple[int, str, str]:
+    """Where a line stands among others."""
     return ({"demo": 0, "note": 1, "item": 2}[line["kind"]], line["where"], line["why"])

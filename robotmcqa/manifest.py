@@ -17,18 +17,18 @@ __all__ = ["build_manifest"]
 def build_manifest(
     spec: Spec,
     shards: Sequence[Mapping[str, Any]],
-    documents: Sequence[Mapping[str, Any]],
     decided: Sequence[Decided],
     failures: int,
+    shard_bytes: int | None = None,
 ) -> dict[str, Any]:
-    """The manifest (``schemas/v1/manifest.schema.json``).
+    """The manifest (``schemas/v1/manifest.schema.json``), its files but those of rows yet to come.
 
     Args:
         spec: of the data set.
         shards: what :class:`~robotmcqa.stages.WriteShard` returned, in order.
-        documents: file entries of everything in ``meta/`` but the manifest.
         decided: of each task and split.
         failures: demos that are not in the data set.
+        shard_bytes: where another size of shards than the usual one was asked for.
     """
     items: defaultdict[str, Counter[str]] = defaultdict(Counter)
     left_out: Counter[str] = Counter()
@@ -56,7 +56,7 @@ def build_manifest(
         "generator": f"robotmcqa {__version__}",
         "spec": spec.document(),
         "spec_digest": spec.digest(),
-        "files": [*(shard["file"] for shard in shards if shard["file"]), *documents],
+        "files": [shard["file"] for shard in shards if shard["file"]],
         "splits": splits,
         "items": items,
         "laws": [
@@ -68,4 +68,5 @@ def build_manifest(
         "outside_box": dict(outside),
         "skipped": left_out,
         "failures": failures,
+        **({"shard_bytes": shard_bytes} if shard_bytes else {}),
     }

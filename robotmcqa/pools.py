@@ -78,7 +78,10 @@ def wants_references(episodes: Sized, spec: Spec) -> bool:
 
 
 def plan_task(
-    episodes: Iterable[Episode], spec: Spec, references: Sequence[Episode] = ()
+    episodes: Iterable[Episode],
+    spec: Spec,
+    references: Sequence[Episode] = (),
+    older: Sequence[Episode] = (),
 ) -> TaskPlan:
     """Laws and pools for the episodes of one task in one split.
 
@@ -86,9 +89,10 @@ def plan_task(
         episodes: those that questions are asked about.
         spec: of the data set.
         references: episodes of the same task that ``matched`` may draw from beside them.
+        older: those of the same task and split that were asked about before; likewise.
     """
     own = sorted(episodes, key=lambda episode: episode.id)
-    in_order = sorted((*own, *references), key=lambda episode: episode.id)
+    in_order = sorted((*own, *references, *older), key=lambda episode: episode.id)
     if spec.format == "open":
         return TaskPlan(dict.fromkeys(spec.families, "none"), {})
     laws: dict[str, str] = {}
@@ -188,7 +192,9 @@ def outside_the_box(episodes: Iterable[Episode], spec: Spec) -> dict[str, int]:
     return dict(outside)
 
 
-def assign_splits(episodes: Sequence[tuple[str, str]], fraction: float) -> dict[str, str]:
+def assign_splits(
+    episodes: Sequence[tuple[str, str]], fraction: float, placed: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Episode id -> split, for ``(task, episode id)`` pairs.
 
     An episode is in the test split when the hash of its id falls below ``fraction``. The hash
@@ -196,22 +202,36 @@ def assign_splits(episodes: Sequence[tuple[str, str]], fraction: float) -> dict[
     changes. Two exceptions keep small sets usable: a task that ought to have a test episode
     (``fraction`` of it rounds to one or more) but has none gets its lowest one, and as long as
     there are two episodes neither split stays empty (unless ``fraction`` is 0). An episode placed
-    by an exception may change its split when others are added.
+    by an exception may change its split when others are added to the demos and all are extracted
+    anew; one that is ``placed`` stays.
+
+    Args:
+        episodes: all of them, those that are placed too.
+        fraction: share of the test split.
+        placed: id -> split of those in a data set that is added to.
     """
+    placed = placed or {}
     ranks = {episode: _rank(episode) for _, episode in episodes}
-    test = {episode for episode, rank in ranks.items() if rank < fraction}
+    free = ranks.keys() - placed.keys()
+    test = {one for one in free if ranks[one] < fraction}
+    test |= {one for one, split in placed.items() if split == "test"}
     by_task: defaultdict[str, list[str]] = defaultdict(list)
     for task, episode in episodes:
         by_task[task].append(episode)
     for members in by_task.values():
         if len(members) >= 2 and fraction * len(members) >= 0.5 and not test.intersection(members):
-            test.add(min(members, key=ranks.__getitem__))
+            test.update(_lowest(free.intersection(members), ranks))
     if fraction > 0 and len(ranks) >= 2:
         if not test:
-            test.add(min(ranks, key=ranks.__getitem__))
+            test.update(_lowest(free, ranks))
         if len(test) == len(ranks):
-            test.remove(max(ranks, key=ranks.__getitem__))
+            test.difference_update(sorted(free, key=ranks.__getitem__)[-1:])
     return {episode: "test" if episode in test else "train" for episode in ranks}
+
+
+def _lowest(episodes: Iterable[str], ranks: Mapping[str, float]) -> list[str]:
+    """The one whose hash is the lowest, if there is any."""
+    return sorted(episodes, key=ranks.__getitem__)[:1]
 
 
 def _rank(episode: str) -> float:

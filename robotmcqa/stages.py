@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from robotmcqa import spool
+from robotmcqa.append import older_episodes
 from robotmcqa.engines import Engine
 from robotmcqa.episode import Episode, episode_of, pictures
 from robotmcqa.errors import DemoError, RobotMCQAError, SourceError
@@ -45,7 +46,10 @@ __all__ = [
 
 SHARD_BYTES = 64 << 20
 SHARD_ROWS = 20_000
-"""A shard ends at whichever comes first. It is also what a worker writes at a time."""
+"""A shard ends at whichever comes first. It is also what a worker writes at a time.
+
+Where other bytes are asked for, the rows grow with them, but do not shrink.
+"""
 
 Member = tuple[DemoRef, Entry]
 """A demo, and what is remembered of its episode."""
@@ -102,6 +106,7 @@ class PlanJob:
         fingerprint: of everything that the plan depends on.
         demos: its episodes' demos.
         references: demos that ``matched`` may draw from beside them.
+        older: data files, below the published folder, with episodes that it may draw from too.
     """
 
     task: str
@@ -109,6 +114,7 @@ class PlanJob:
     fingerprint: str
     demos: tuple[DemoRef, ...]
     references: tuple[DemoRef, ...] = ()
+    older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,8 @@ class PlanTask:
             return Decided(**json.loads(known.read_text("utf-8")))
         own = list(spool.read_all(self.place.episodes, job.demos))
         others = list(spool.read_all(self.place.references, job.references))
-        plan = plan_task(own, self.spec, others)
+        older = older_episodes([self.place.publish / name for name in job.older], job.task)
+        plan = plan_task(own, self.spec, others, older)
         save_plan(path, plan)
         decided = Decided(
             job.task, job.split, plan.laws, plan.references, outside_the_box(own, self.spec)
@@ -185,15 +192,25 @@ def skipped_path(place: Workplace, shard: str) -> Path:
     return place.shards / f"{shard}.skipped.jsonl"
 
 
-def cut_shards(members: Iterable[Member], families: int) -> Iterator[tuple[Member, ...]]:
-    """Cut a split into shards; where the cuts fall depends on the episodes alone."""
+def cut_shards(
+    members: Iterable[Member], families: int, most_bytes: int | None = None
+) -> Iterator[tuple[Member, ...]]:
+    """Cut a split into shards; where the cuts fall depends on the episodes alone.
+
+    Args:
+        members: of the split, in order.
+        families: questions of a frame.
+        most_bytes: of a shard's pictures, about; :data:`SHARD_BYTES` by default.
+    """
+    most_bytes = most_bytes or SHARD_BYTES
+    most_rows = max(SHARD_ROWS, SHARD_ROWS * most_bytes // SHARD_BYTES)
     group: list[Member] = []
     size = rows = 0
     for ref, episode in members:
         group.append((ref, episode))
         size += episode.image_bytes
         rows += episode.frames * families
-        if size >= SHARD_BYTES or rows >= SHARD_ROWS:
+        if size >= most_bytes or rows >= most_rows:
             yield tuple(group)
             group, size, rows = [], 0, 0
     if group:

@@ -100,7 +100,8 @@ class Workplace:
         (self.out / MANIFEST).unlink(missing_ok=True)
         new = json.loads((self.publish / MANIFEST).read_text("utf-8"))
         wanted = {file["path"] for file in new["files"]}
-        for stale in sorted((*self.out.glob("data/*.parquet"), *self.out.glob("assets/*"))):
+        ours = ("data/*.parquet", "assets/*", "meta/pools-*.parquet")
+        for stale in sorted(path for pattern in ours for path in self.out.glob(pattern)):
             if stale.relative_to(self.out).as_posix() not in wanted:
                 stale.unlink()
         if EVAL not in wanted:
@@ -117,19 +118,30 @@ class Workplace:
         (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
         remove_tree(self.work)
 
+    def abandon(self) -> None:
+        """Nothing is to be put in place."""
+        (self.work / "plan.json").unlink()
+        remove_tree(self.work)
+
 
 @contextmanager
 def open_workplace(
-    out: Path, plan: dict[str, Any], *, resume: bool, overwrite: bool
+    out: Path, plan: dict[str, Any], *, resume: bool, overwrite: bool, append: bool = False
 ) -> Iterator[Workplace]:
     """Lock ``out`` and make it ready for the run that ``plan`` describes.
 
     Raises:
-        UsageError: another run works there; it holds something that was not asked to be resumed
-            or replaced; or what it holds was begun with another plan.
+        UsageError: another run works there; it holds something that was not asked to be resumed,
+            replaced or added to; it holds nothing to add to; or what it holds was begun with
+            another plan.
     """
-    if resume and overwrite:
-        raise UsageError("--resume and --overwrite exclude each other", "give one of them")
+    if overwrite and (resume or append):
+        other = "--append" if append else "--resume"
+        raise UsageError(f"{other} and --overwrite exclude each other", "give one of them")
+    if append and not ((out / MANIFEST).exists() or (out / WORK / "plan.json").exists()):
+        raise UsageError(
+            f"{out} holds no data set to add to", "without --append a new one is made there"
+        )
     try:
         make_folder(out)
     except OSError as error:
@@ -143,8 +155,8 @@ def open_workplace(
                 if overwrite:
                     _clear(work)
                 elif not resume:
-                    _refuse_occupied(out)
-                place = _prepared(out, plan)
+                    _refuse_occupied(out, append)
+                place = _prepared(out, plan, append)
             except UsageError:
                 if not (work / "plan.json").exists():
                     remove_tree(work)  # nothing but our own lock
@@ -172,19 +184,25 @@ def _lock_of(out: Path) -> Path:
     return lock
 
 
-def _refuse_occupied(out: Path) -> None:
-    if (out / WORK / "plan.json").exists():
+def _refuse_occupied(out: Path, append: bool) -> None:
+    begun = out / WORK / "plan.json"
+    if begun.exists():
+        if json.loads(begun.read_text("utf-8")).get("append"):
+            raise UsageError(
+                f"{out} holds an interrupted --append, and the data set it was to add to",
+                "--append --resume goes on with it",
+            )
         raise UsageError(
             f"{out} holds an interrupted extraction", f"--resume goes on with it; {_START_AGAIN}"
         )
-    if (out / MANIFEST).exists():
+    if (out / MANIFEST).exists() and not append:
         raise UsageError(
             f"{out} already holds a data set",
-            "--overwrite replaces it; --out DIR writes elsewhere",
+            "--append adds to it; --overwrite replaces it; --out DIR writes elsewhere",
         )
 
 
-def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
+def _prepared(out: Path, plan: dict[str, Any], append: bool) -> Workplace:
     place = Workplace(out)
     begun = place.work / "plan.json"
     if begun.exists():
@@ -192,7 +210,7 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
         # Demos may have been mended, added or removed since; an overwrite is resumed without it.
         same = {"demos": plan["demos"], "overwrite": plan["overwrite"]}
         _refuse_change({**before, **same}, plan, f"the extraction in {out}")
-    elif (out / MANIFEST).exists() and (out / "meta/provenance.json").exists():
+    elif not append and (out / MANIFEST).exists() and (out / "meta/provenance.json").exists():
         manifest = json.loads((out / MANIFEST).read_text("utf-8"))
         made = json.loads((out / "meta/provenance.json").read_text("utf-8"))
         if not plan["overwrite"]:
