@@ -27,6 +27,7 @@ from robotmcqa.errors import UsageError
 from robotmcqa.failures import Failure, place_of_line
 from robotmcqa.files import iterate_jsonl, write_bytes
 from robotmcqa.generations import combined_manifest, generations_of
+from robotmcqa.places import copy, is_remote, move, opened, temporary_beside
 from robotmcqa.plan_file import load_plan
 from robotmcqa.schema import schema_text
 from robotmcqa.spec import Spec
@@ -174,8 +175,11 @@ def check_same_spec(
 
 
 def linked(old: Path, new: Path) -> None:
-    """The same file under another name; a copy where the file system has no links."""
+    """The same file under another name; a copy where there are no links."""
     if new.exists():
+        return
+    if is_remote(new):
+        copy(old, new)
         return
     try:
         os.link(old, new)
@@ -186,7 +190,7 @@ def linked(old: Path, new: Path) -> None:
 def episodes_in(shards: Iterable[Path]) -> Iterator[tuple[str, str]]:
     """(task, id) of the episodes, each once for each run of rows."""
     for path in shards:
-        with pq.ParquetFile(path) as shard:
+        with opened(path) as file, pq.ParquetFile(file) as shard:
             for group in range(shard.num_row_groups):
                 table = shard.read_row_group(group, ["task", "episode"], use_threads=False)
                 columns = (table["task"].to_pylist(), table["episode"].to_pylist())
@@ -205,9 +209,10 @@ def older_episodes(shards: Sequence[Path], task: str) -> list[Episode]:
     """
     found = []
     for path in shards:
-        table = pq.read_table(
-            path, columns=list(_MOMENT), filters=[("task", "==", task)], use_threads=False
-        )
+        with opened(path) as file:
+            table = pq.read_table(
+                file, columns=list(_MOMENT), filters=[("task", "==", task)], use_threads=False
+            )
         for _, rows in groupby(table.to_pylist(), key=lambda row: row["episode"]):
             moments = {row["frame"]: row for row in rows}
             targets = {row["keyframe"]: tuple(row["target"]) for row in moments.values()}
@@ -253,7 +258,7 @@ def write_pools(path: Path, plans: Iterable[tuple[str, str, Path]]) -> bool:
         Whether there was anything to record; else there is no file.
     """
     written = False
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = temporary_beside(path)
     with pq.ParquetWriter(temporary, _POOLS, compression="zstd") as writer:
         for task, split, plan in plans:
             for (family, key), pool in load_plan(plan).pools.items():
@@ -270,7 +275,7 @@ def write_pools(path: Path, plans: Iterable[tuple[str, str, Path]]) -> bool:
                     writer.write_table(pa.table(arrays, schema=_POOLS))
                     written = True
     if written:
-        os.replace(temporary, path)
+        move(temporary, path)
     else:
         temporary.unlink()
     return written
@@ -283,7 +288,8 @@ Pools = Mapping[str, Mapping[Millimetres, set[str]]]
 def read_pools(path: Path, task: str, split: str) -> Pools:
     """What was recorded for one task and split."""
     wanted = [("task", "==", task), ("split", "==", split)]
-    table = pq.read_table(path, filters=wanted, use_threads=False)
+    with opened(path) as file:
+        table = pq.read_table(file, filters=wanted, use_threads=False)
     found: dict[str, dict[Millimetres, set[str]]] = {}
     names = ("family", "episode", "x_mm", "y_mm", "z_mm")
     for family, episode, x, y, z in zip(*(table[one].to_pylist() for one in names), strict=True):

@@ -22,6 +22,7 @@ from robotmcqa.errors import RobotMCQAError, StoreError, UsageError
 
 __all__ = [
     "answering",
+    "copy",
     "fsync",
     "is_remote",
     "is_url",
@@ -154,6 +155,12 @@ def rename(before: Path, after: Path) -> None:
         remote.fs.mv(cast(Any, before).path, remote.path)
     else:
         os.replace(before, after)
+
+
+def copy(before: Path, after: Path) -> None:
+    """Copy a file within a store."""
+    remote = cast(Any, after)
+    remote.fs.cp_file(cast(Any, before).path, remote.path)
 
 
 def fsync(place: Path) -> None:

@@ -20,7 +20,9 @@ from robotmcqa import Spec, extract, open_source, validate
 from robotmcqa.errors import DatasetError, StoreError, UsageError
 from robotmcqa.fetching import fetched
 from robotmcqa.places import is_remote, located
+from robotmcqa.spec import preset
 from tests.conftest import Run, environment, tree
+from tests.factory import write_demos
 from tests.ray_nodes import cluster
 from tests.runs import Enough, StopAfter, command, started, wait_until
 
@@ -130,6 +132,19 @@ def test_overwrite_keeps_the_old_one_in_a_store_until_the_new_one_is_whole(
     made(small, store, resume=True)
     made(small, tmp_path / "new")
     assert stored(store) == tree(tmp_path / "new")
+
+
+def test_demos_are_added_to_a_store(
+    tmp_path: Path, many_demos: Path, store: Path, cache: Path
+) -> None:
+    more = tmp_path / "more"
+    write_demos(more, {"reach_target": 4, "push_button": 3}, cameras=(), seed=50)
+    spec = preset("grounded", cameras=())
+    for out in (store, tmp_path / "out"):
+        made(many_demos, out, spec)
+        made(more, out, spec, append=True)
+    assert stored(store) == tree(tmp_path / "out")
+    assert "meta/pools-00001.parquet" in stored(store)
 
 
 def test_simulated_pictures_wait_in_the_store(store: Path, tmp_path: Path, cache: Path) -> None:
