@@ -15,6 +15,7 @@ VERBS = {
     "extract": "Make a data set of questions from demonstrations.",
     "validate": "Check a data set, every row: schema, meaning, hashes.",
     "audit": "Say how well the answers can be guessed without the picture.",
+    "merge": "Put data sets with the same spec together.",
     "show": "Write a page of sampled items; print counts.",
     "export": "Write a data set in the format of another trainer.",
     "eval": "Ask a model the questions of a data set, and say how many it gets right.",
@@ -109,7 +110,15 @@ def _interrupted(signum: int, frame: object) -> None:
 
 def _exit_code(error: Exception) -> int:
     """Say what went wrong; only a bug of ours shows its trace."""
-    from robotmcqa.errors import DataError, HubError, ModelError, RobotMCQAError, UsageError
+    from robotmcqa.errors import (
+        DataError,
+        EngineError,
+        HubError,
+        ModelError,
+        RobotMCQAError,
+        StoreError,
+        UsageError,
+    )
 
     from .output import complain
 
@@ -121,5 +130,6 @@ def _exit_code(error: Exception) -> int:
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)
-    codes = {UsageError: 2, DataError: 3, HubError: 4, ModelError: 4}
+    codes = {UsageError: 2, DataError: 3}
+    codes |= dict.fromkeys((HubError, ModelError, StoreError, EngineError), 4)
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 1)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from .sizes import bytes_of
 from .source import EPISODE_TIMEOUT, RENDERER, RETRIES, opened, selection
 from .source import HELP as SOURCE_HELP
 
 if TYPE_CHECKING:
     from robotmcqa.audit import Audit
+    from robotmcqa.engines import Engine
     from robotmcqa.extraction import Summary
     from robotmcqa.spec import Spec
 
@@ -104,7 +107,9 @@ def extract(
         float, typer.Option(min=0, max=0.9, help="Share of demos in the test split, about.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Of all draws, those of a simulator too.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of the data set.")] = DEFAULT_OUT,
+    out: Annotated[
+        str, typer.Option(help="Folder of the data set, or a URL such as s3://bucket/name.")
+    ] = str(DEFAULT_OUT),
     config: Annotated[
         str | None,
         typer.Option(
@@ -115,7 +120,17 @@ def extract(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: by cores and work]")
     ] = None,
-    engine: Annotated[Literal["local"], typer.Option(help="What runs the workers.")] = "local",
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="What runs the workers: this machine, or a Ray cluster."),
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDR",
+            help="auto, HOST:PORT or ray://HOST:PORT. [default: a Ray of this run's own]",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -125,6 +140,16 @@ def extract(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
     ] = False,
+    append: Annotated[
+        bool,
+        typer.Option("--append", help="Add demos to the data set in --out; its shards stay."),
+    ] = False,
+    shard_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Pictures in a shard, about, e.g. 500MB. [default: 64MiB]"
+        ),
+    ] = None,
     max_failures: Annotated[
         int | None, typer.Option(min=0, help="Give up when more demos fail. [default: never]")
     ] = None,
@@ -140,6 +165,7 @@ def extract(
       robotmcqa extract --source rlbench:/data/demos
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
+      robotmcqa extract --source rlbench:/data/more --append
       robotmcqa extract --preset paper --config paper --out both
       robotmcqa extract --preset grounded --config grounded --out both
     """
@@ -147,6 +173,7 @@ def extract(
     from robotmcqa.collection import place_of
     from robotmcqa.errors import ExtractionFailed
     from robotmcqa.extraction import extract as run
+    from robotmcqa.places import answering, located
     from robotmcqa.sources import SourceOptions
     from robotmcqa.sources.live_options import LiveOptions
     from robotmcqa.spec import preset as spec_of
@@ -176,23 +203,26 @@ def extract(
     }
     given = {name: value for name, value in overrides.items() if value is not None}
     spec: Spec = spec_of(preset, **given)
-    place = place_of(out, config)
-    with Bars() as bars:
+    where = located(out)
+    with answering(where):
+        place = place_of(where, config)
+    live = LiveOptions(renderer, episode_timeout, retries)
+    demos = opened(
+        source, SourceOptions(seed, image_size, shadows, live), pictures=bool(spec.cameras)
+    )
+    with _engine(engine, ray_address, workers) as chosen, Bars() as bars:
         try:
             summary = run(
-                opened(
-                    source,
-                    SourceOptions(
-                        seed, image_size, shadows, LiveOptions(renderer, episode_timeout, retries)
-                    ),
-                    pictures=bool(spec.cameras),
-                ),
+                demos,
                 spec,
                 place,
                 selection(task or [], variation, episodes),
+                engine=chosen,
                 workers=workers,
                 resume=resume,
                 overwrite=overwrite,
+                append=append,
+                shard_bytes=bytes_of(shard_size) if shard_size else None,
                 max_failures=max_failures,
                 listener=bars,
             )
@@ -204,8 +234,22 @@ def extract(
             output.hint("interrupted; the same command with --resume goes on from here")
             raise
     if config:
-        present_collection(out)
-    _report(summary, json, out)
+        with answering(where):
+            present_collection(where)
+    _report(summary, json, where)
+
+
+@contextmanager
+def _engine(name: str, address: str | None, workers: int | None) -> Iterator[Engine]:
+    """What runs the workers; where it is not this machine alone, say what it is."""
+    from robotmcqa.engines import open_engine
+
+    from . import output
+
+    with open_engine(name, address, workers) as engine:
+        if name != "local":
+            output.hint(f"engine: {engine}")
+        yield engine
 
 
 def _scene(metadata: Path | None) -> object:
@@ -251,6 +295,7 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
             {
                 "out": str(summary.out),
                 "already_complete": summary.already_complete,
+                "added": summary.added,
                 "seconds": round(summary.seconds, 3),
                 "splits": manifest["splits"],
                 "items": manifest["items"],
@@ -310,11 +355,26 @@ def _report(summary: Summary, as_json: bool, pushed: Path) -> None:
         )
     if summary.already_complete:
         output.hint(f"{summary.out} was already complete.")
+    elif summary.added is not None:
+        output.hint(_added(summary))
     else:
         output.hint(f"Wrote {summary.out} in {summary.seconds:.1f} s.")
     output.hint(
         f"Next:\n  robotmcqa validate{_named(summary.out)}\n  robotmcqa show{_named(summary.out)}\n"
         f"  robotmcqa push{_named(pushed)} --repo org/name"
+    )
+
+
+def _added(summary: Summary) -> str:
+    """What was added, in words."""
+    added = summary.added or {}
+    repeated = added.get("repeated", 0)
+    there = f"; {_count(repeated, 'demo')} had been there before" if repeated else ""
+    if not added["episodes"]:
+        return f"Nothing new for {summary.out}{there}. It is as it was."
+    return (
+        f"Added {_count(added['rows'], 'question')} from {_count(added['episodes'], 'new demo')} "
+        f"to {summary.out} in {summary.seconds:.1f} s{there}."
     )
 
 
@@ -351,12 +411,12 @@ def _count(number: int, what: str) -> str:
 
 
 def _differs(law: Mapping[str, str], laws: Sequence[Mapping[str, str]]) -> bool:
-    """Whether the other split of the same task and family follows another law."""
-    return any(
-        (other["task"], other["family"]) == (law["task"], law["family"])
-        and other["law"] != law["law"]
-        for other in laws
-    )
+    """Whether the other split of the same task and family follows other laws."""
+    there: dict[str, set[str]] = {}
+    for other in laws:
+        if (other["task"], other["family"]) == (law["task"], law["family"]):
+            there.setdefault(other["split"], set()).add(other["law"])
+    return len({frozenset(some) for some in there.values()}) > 1
 
 
 def _laws(manifest: Mapping[str, Any]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .extract import DEFAULT_OUT
+from .place import HELP as PLACE_HELP
+from .place import folder_of
 
 if TYPE_CHECKING:
     from robotmcqa.hub.publish import Pushed
@@ -19,7 +20,7 @@ def push(
     repo: Annotated[
         str, typer.Option(metavar="ORG/NAME", help="The data set on the Hub; made if need be.")
     ],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The data set.")] = DEFAULT_OUT,
+    directory: Annotated[str, typer.Argument(metavar="DIR", help=PLACE_HELP)] = str(DEFAULT_OUT),
     version: Annotated[
         str | None,
         typer.Option(
@@ -57,7 +58,8 @@ def push(
     from .progress import Bars
 
     output.quiet_hub()
-    left = sum(part.rows for part in parts_of(directory))
+    folder = folder_of(directory)
+    left = sum(part.rows for part in parts_of(folder))
     with ExitStack() as checking:
         bars = checking.enter_context(Bars())
         bars.stage("Checking rows", left, unit="rows")
@@ -71,7 +73,7 @@ def push(
 
         try:
             done = run(
-                directory,
+                folder,
                 repo,
                 version=version,
                 private=private,

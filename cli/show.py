@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from .extract import DEFAULT_OUT
+from .place import HELP as PLACE_HELP
+from .place import folder_of
 
 MOST_LABELS = 12
 
 
 def show(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The data set.")] = DEFAULT_OUT,
+    directory: Annotated[str, typer.Argument(metavar="DIR", help=PLACE_HELP)] = str(DEFAULT_OUT),
     out: Annotated[
         Path | None, typer.Option(help="The page to write. [default: DIR.html beside DIR]")
     ] = None,
@@ -48,7 +50,8 @@ def show(
 
     from . import output
 
-    parts = parts_of(directory)
+    folder = folder_of(directory)
+    parts = parts_of(folder)
     if parts[0].prefix:
         raise UsageError(
             f"{directory} holds several data sets",
@@ -67,8 +70,8 @@ def show(
         output.result(counts)
         return
     rows = sample(dataset, ids, limit, seed)
-    resolved = directory.resolve()
-    page = out or resolved.with_name(f"{resolved.name}.html")
+    beside = folder.resolve() if folder == Path(directory) else Path(folder.name).resolve()
+    page = out or beside.with_name(f"{beside.name}.html")
     if page.is_dir() or not page.parent.is_dir():
         raise UsageError(f"--out {page}", "--out takes a file in a folder that exists")
     write_text(page, render_page(dataset, statistics, rows, len(ids)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from robotmcqa.errors import DatasetError, SceneError
 from robotmcqa.failures import Failure
-from robotmcqa.files import read_jsonl
+from robotmcqa.files import JsonLines
 from robotmcqa.scene import SceneMetadata, load_scene
 from robotmcqa.schema import first_problem
 from robotmcqa.shards import read_rows
@@ -81,9 +81,9 @@ class Dataset:
         for shard in self.shards(split):
             yield from read_rows(self.path / shard["path"], columns)
 
-    def failures(self) -> list[Failure]:
-        """What was left out or repaired."""
-        return read_jsonl(self.path / "meta/failures.jsonl")
+    def failures(self) -> Sequence[Failure]:
+        """What was left out or repaired; read from the file whenever it is looked at."""
+        return JsonLines(self.path / "meta/failures.jsonl")
 
 
 def _document(path: Path, schema: str) -> Mapping[str, Any]:

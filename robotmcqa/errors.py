@@ -15,6 +15,8 @@
     │   └── DatasetError          a data set on disk is missing, unfinished or damaged
     ├── HubError                  the Hub refuses, fails or cannot be reached (exit code 4)
     ├── ModelError                a model or its server fails or cannot be reached (exit code 4)
+    ├── StoreError                an object store fails or cannot be reached (exit code 4)
+    ├── EngineError               a cluster fails or cannot be reached (exit code 4)
     └── TooFewCandidates          a distractor law ran dry; the item is skipped and recorded
 
 The command line turns each into one line on stderr and the exit code above.
@@ -28,6 +30,7 @@ __all__ = [
     "DataError",
     "DatasetError",
     "DemoError",
+    "EngineError",
     "ExtractionFailed",
     "ForbiddenPickle",
     "HubError",
@@ -36,6 +39,7 @@ __all__ = [
     "RobotMCQAError",
     "SceneError",
     "SourceError",
+    "StoreError",
     "TemplateError",
     "TooFewCandidates",
     "UsageError",
@@ -116,6 +120,14 @@ class HubError(RobotMCQAError):
 
 class ModelError(RobotMCQAError):
     """An outside service is at fault: a model, or the server it runs on."""
+
+
+class StoreError(RobotMCQAError):
+    """An outside service is at fault: the object store that a data set lies in."""
+
+
+class EngineError(RobotMCQAError):
+    """An outside service is at fault: the cluster that jobs were to run on."""
 
 
 class TooFewCandidates(RobotMCQAError):

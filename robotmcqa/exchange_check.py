@@ -37,26 +37,45 @@ Rights = Mapping[Options, Counter[str]]
 
 
 class ExchangeCheck:
-    """Counts how often each option of ``swapped`` is offered, and among which it is right."""
+    """Counts how often each option of ``swapped`` is offered, and among which it is right.
 
-    def __init__(self) -> None:
-        self._rights: defaultdict[tuple[str, str, str], defaultdict[Options, Counter[str]]]
+    Rows come task by task: what a task has promised is counted up when the next one begins, and
+    forgotten.
+    """
+
+    def __init__(self, choices: int) -> None:
+        self._choices = choices
+        self._part: tuple[str, int, str] = ("", 0, "")  # split, generation, task
+        self._rights: defaultdict[str, defaultdict[Options, Counter[str]]]  # by family
         self._rights = defaultdict(lambda: defaultdict(Counter))
+        self._texts: dict[str, str] = {}  # an option that many questions offer is kept once
+        self._found: list[tuple[str, str]] = []
 
-    def add(self, split: str, row: Mapping[str, Any]) -> None:
+    def add(self, split: str, generation: int, row: Mapping[str, Any]) -> None:
         """Count a row that fits the schema."""
+        part = (split, generation, row["task"])
+        if part != self._part:
+            self._close()
+            self._part = part
         if row["spec"]["law"] != "swapped":
             return
-        right = dict(zip(LETTERS, row["options"], strict=False)).get(row["answer"], "")
-        self._rights[split, row["task"], row["family"]][frozenset(row["options"])][right] += 1
+        options = [self._texts.setdefault(text, text) for text in row["options"]]
+        right = dict(zip(LETTERS, options, strict=False)).get(row["answer"], "")
+        self._rights[row["family"]][frozenset(options)][right] += 1
 
-    def problems(self, choices: int) -> Iterator[tuple[str, str]]:
+    def problems(self) -> list[tuple[str, str]]:
         """(where, what) for each option, or set of options, whose counts betray the answer."""
-        for (split, task, family), rights in self._rights.items():
+        self._close()
+        return self._found
+
+    def _close(self) -> None:
+        split, _, task = self._part
+        for family, rights in self._rights.items():
             where = f"{split}, {task}, {family}"
-            betrayed = list(_too_rare(rights, choices))
-            for what in betrayed or _uneven(rights, choices):
-                yield where, what
+            betrayed = list(_too_rare(rights, self._choices))
+            self._found += [(where, what) for what in betrayed or _uneven(rights, self._choices)]
+        self._rights.clear()
+        self._texts.clear()
 
 
 def _too_rare(rights: Rights, choices: int) -> Iterator[str]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
+
+from robotmcqa.places import is_remote, make_folder, move_into_place, temporary_beside
 
 __all__ = [
-    "fsync",
+    "JsonLines",
+    "is_whole",
+    "iterate_jsonl",
     "json_text",
-    "move_into_place",
-    "read_jsonl",
     "sha256_of",
     "write_bytes",
     "write_jsonl",
@@ -33,8 +34,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file or none: temporary name, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    make_folder(path.parent)
+    temporary = temporary_beside(path)
     try:
         temporary.write_bytes(data)
         move_into_place(temporary, path)
@@ -43,37 +44,63 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_jsonl(path: Path, documents: Iterable[Any]) -> None:
-    """One JSON document a line."""
-    lines = (json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in documents)
-    write_text(path, "".join(lines))
+    """One JSON document a line. Whole or not at all, and never all of it in memory."""
+    make_folder(path.parent)
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            for one in documents:
+                file.write(json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n")
+        move_into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def read_jsonl(path: Path) -> list[Any]:
-    """The documents of a file that :func:`write_jsonl` wrote."""
+def iterate_jsonl(path: Path) -> Iterator[Any]:
+    """The documents of a file that :func:`write_jsonl` wrote, one at a time."""
     # Not splitlines(): it also splits at characters that JSON may hold as they are.
     with path.open(encoding="utf-8", newline="\n") as file:
-        return [json.loads(line) for line in file]
+        for line in file:
+            yield json.loads(line)
 
 
-def move_into_place(temporary: Path, path: Path) -> None:
-    """fsync ``temporary``, then rename it to ``path``.
+class JsonLines(Sequence[Any]):
+    """The same as a sequence that is read from the file whenever it is looked at."""
 
-    After a power failure the folder may have lost the new name, but never shows half a file.
-    """
-    fsync(temporary)
-    os.replace(temporary, path)
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
+    def __iter__(self) -> Iterator[Any]:
+        return iterate_jsonl(self._path)
 
-def fsync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+    @overload
+    def __getitem__(self, place: int) -> Any: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Any]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        return list(self)[place]
 
 
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_whole(path: Path, size: int, sha256: str) -> bool:
+    """Whether a file is there as it was written.
+
+    In a store the size tells: it holds what it has taken, and reading all of it would take long.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if is_remote(path):
+        return path.stat().st_size == size
+    return sha256_of(path) == sha256

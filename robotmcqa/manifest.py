@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robotmcqa import __version__
-from robotmcqa.failures import Failure
-from robotmcqa.pools import SPLITS, TaskPlan
+from robotmcqa.pools import SPLITS
 from robotmcqa.spec import Spec
+from robotmcqa.stages import Decided
 
 __all__ = ["build_manifest"]
 
@@ -17,29 +17,31 @@ __all__ = ["build_manifest"]
 def build_manifest(
     spec: Spec,
     shards: Sequence[Mapping[str, Any]],
-    documents: Sequence[Mapping[str, Any]],
-    plans: Mapping[tuple[str, str], TaskPlan],
-    failures: Sequence[Failure],
-    outside_box: Mapping[str, int],
+    decided: Sequence[Decided],
+    failures: int,
+    shard_bytes: int | None = None,
 ) -> dict[str, Any]:
-    """The manifest (``schemas/v1/manifest.schema.json``).
+    """The manifest (``schemas/v1/manifest.schema.json``), its files but those of rows yet to come.
 
     Args:
         spec: of the data set.
         shards: what :class:`~robotmcqa.stages.WriteShard` returned, in order.
-        documents: file entries of everything in ``meta/`` but the manifest.
-        plans: (task, split) -> laws and pools.
-        failures: all lines of ``meta/failures.jsonl``.
-        outside_box: family -> questions whose right option lies outside the valid box.
+        decided: of each task and split.
+        failures: demos that are not in the data set.
+        shard_bytes: where another size of shards than the usual one was asked for.
     """
     items: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    left_out: Counter[str] = Counter()
     for shard in shards:
+        left_out.update(shard["left_out"])
         for task, families in shard["items"].items():
             items[task].update(families)
     references: Counter[str] = Counter()  # each serves one split alone
-    for (task, _), plan in plans.items():
+    outside: Counter[str] = Counter()
+    for plan in decided:
+        outside.update(plan.outside)
         if plan.references:
-            references[task] += plan.references
+            references[plan.task] += plan.references
     splits = {}
     for split in SPLITS:
         mine = [shard for shard in shards if shard["split"] == split]
@@ -54,16 +56,17 @@ def build_manifest(
         "generator": f"robotmcqa {__version__}",
         "spec": spec.document(),
         "spec_digest": spec.digest(),
-        "files": [*(shard["file"] for shard in shards if shard["file"]), *documents],
+        "files": [shard["file"] for shard in shards if shard["file"]],
         "splits": splits,
         "items": items,
         "laws": [
-            {"task": task, "split": split, "family": family, "law": law}
-            for (task, split), plan in sorted(plans.items())
+            {"task": plan.task, "split": plan.split, "family": family, "law": law}
+            for plan in sorted(decided, key=lambda plan: (plan.task, plan.split))
             for family, law in plan.laws.items()
         ],
         "references": dict(sorted(references.items())),
-        "outside_box": dict(outside_box),
-        "skipped": Counter(line["why"] for line in failures if line["kind"] == "item"),
-        "failures": sum(line["kind"] == "demo" for line in failures),
+        "outside_box": dict(outside),
+        "skipped": left_out,
+        "failures": failures,
+        **({"shard_bytes": shard_bytes} if shard_bytes else {}),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 
 from robotmcqa.coordinates import Millimetres, distance_squared
@@ -23,6 +23,7 @@ from robotmcqa.spec import SPEC_VERSION, Spec
 __all__ = [
     "ENOUGH_OTHERS",
     "SPLITS",
+    "SetKey",
     "TaskPlan",
     "assign_splits",
     "is_asked",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 SPLITS = ("train", "test")
+
+SetKey = tuple[str, str, int]
+"""(family, episode id, frame) of a question in a set of ``swapped``."""
 
 ENOUGH_OTHERS = 8
 """``matched`` takes reference episodes into its pools where a task and split have no more than
@@ -54,7 +58,7 @@ class TaskPlan:
     laws: Mapping[str, str]
     pools: Mapping[tuple[str, Hashable], Pool]
     references: int = 0
-    sets: Mapping[tuple[str, str, int], Pool] = field(default_factory=dict)
+    sets: Mapping[SetKey, Pool] = field(default_factory=dict)
 
     def pool(self, family: Family, moment: Moment) -> Pool:
         """What the wrong options of one question are drawn from."""
@@ -63,7 +67,7 @@ class TaskPlan:
         return self.pools.get((family.name, family.pool_key(moment)), ())
 
 
-def wants_references(episodes: Sequence[Episode], spec: Spec) -> bool:
+def wants_references(episodes: Sized, spec: Spec) -> bool:
     """Whether the episodes of one task in one split are too few for ``matched``, if it is asked."""
     return (
         spec.format == "choice"
@@ -74,7 +78,10 @@ def wants_references(episodes: Sequence[Episode], spec: Spec) -> bool:
 
 
 def plan_task(
-    episodes: Iterable[Episode], spec: Spec, references: Sequence[Episode] = ()
+    episodes: Iterable[Episode],
+    spec: Spec,
+    references: Sequence[Episode] = (),
+    older: Sequence[Episode] = (),
 ) -> TaskPlan:
     """Laws and pools for the episodes of one task in one split.
 
@@ -82,17 +89,18 @@ def plan_task(
         episodes: those that questions are asked about.
         spec: of the data set.
         references: episodes of the same task that ``matched`` may draw from beside them.
+        older: those of the same task and split that were asked about before; likewise.
     """
     own = sorted(episodes, key=lambda episode: episode.id)
-    in_order = sorted((*own, *references), key=lambda episode: episode.id)
+    in_order = sorted((*own, *references, *older), key=lambda episode: episode.id)
     if spec.format == "open":
         return TaskPlan(dict.fromkeys(spec.families, "none"), {})
     laws: dict[str, str] = {}
-    sets: dict[tuple[str, str, int], Pool] = {}
+    sets: dict[SetKey, Pool] = {}
     pools: defaultdict[tuple[str, Hashable], list[tuple[str, Millimetres]]] = defaultdict(list)
     for name in spec.families:
         family = FAMILIES[name]
-        found: Mapping[tuple[str, str, int], Pool] = {}
+        found: Mapping[SetKey, Pool] = {}
         law = family.law(spec.distractors)
         if law == "auto":
             law, found = _auto(family, own, len(in_order), spec)
@@ -109,7 +117,7 @@ def plan_task(
 
 def _auto(
     family: Family, own: Sequence[Episode], everyone: int, spec: Spec
-) -> tuple[str, Mapping[tuple[str, str, int], Pool]]:
+) -> tuple[str, Mapping[SetKey, Pool]]:
     """What ``auto`` stands for, and the sets of ``swapped``.
 
     A prompt that states the position: ``level``, of all laws the one that it says least about.
@@ -128,14 +136,14 @@ def _auto(
 
 def _sets(
     family: Family, episodes: Sequence[Episode], spec: Spec
-) -> tuple[dict[tuple[str, str, int], Pool], float]:
+) -> tuple[dict[SetKey, Pool], float]:
     """Sets of ``swapped`` over all questions that will be asked, and the share left out.
 
     Args:
         episodes: in an order that does not depend on the run.
     """
     asked = [_asked(family, episode, spec) for episode in episodes]
-    sets: dict[tuple[str, str, int], Pool] = {}
+    sets: dict[SetKey, Pool] = {}
     total = sum(map(len, asked))
     # Blocks hold episodes drawn by chance, not neighbours in whatever order their ids stand.
     draws = Draws(spec.seed, SPEC_VERSION, family.name, "sets", episodes[0].task)
@@ -184,7 +192,9 @@ def outside_the_box(episodes: Iterable[Episode], spec: Spec) -> dict[str, int]:
     return dict(outside)
 
 
-def assign_splits(episodes: Sequence[tuple[str, str]], fraction: float) -> dict[str, str]:
+def assign_splits(
+    episodes: Sequence[tuple[str, str]], fraction: float, placed: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Episode id -> split, for ``(task, episode id)`` pairs.
 
     An episode is in the test split when the hash of its id falls below ``fraction``. The hash
@@ -192,22 +202,36 @@ def assign_splits(episodes: Sequence[tuple[str, str]], fraction: float) -> dict[
     changes. Two exceptions keep small sets usable: a task that ought to have a test episode
     (``fraction`` of it rounds to one or more) but has none gets its lowest one, and as long as
     there are two episodes neither split stays empty (unless ``fraction`` is 0). An episode placed
-    by an exception may change its split when others are added.
+    by an exception may change its split when others are added to the demos and all are extracted
+    anew; one that is ``placed`` stays.
+
+    Args:
+        episodes: all of them, those that are placed too.
+        fraction: share of the test split.
+        placed: id -> split of those in a data set that is added to.
     """
+    placed = placed or {}
     ranks = {episode: _rank(episode) for _, episode in episodes}
-    test = {episode for episode, rank in ranks.items() if rank < fraction}
+    free = ranks.keys() - placed.keys()
+    test = {one for one in free if ranks[one] < fraction}
+    test |= {one for one, split in placed.items() if split == "test"}
     by_task: defaultdict[str, list[str]] = defaultdict(list)
     for task, episode in episodes:
         by_task[task].append(episode)
     for members in by_task.values():
         if len(members) >= 2 and fraction * len(members) >= 0.5 and not test.intersection(members):
-            test.add(min(members, key=ranks.__getitem__))
+            test.update(_lowest(free.intersection(members), ranks))
     if fraction > 0 and len(ranks) >= 2:
         if not test:
-            test.add(min(ranks, key=ranks.__getitem__))
+            test.update(_lowest(free, ranks))
         if len(test) == len(ranks):
-            test.remove(max(ranks, key=ranks.__getitem__))
+            test.difference_update(sorted(free, key=ranks.__getitem__)[-1:])
     return {episode: "test" if episode in test else "train" for episode in ranks}
+
+
+def _lowest(episodes: Iterable[str], ranks: Mapping[str, float]) -> list[str]:
+    """The one whose hash is the lowest, if there is any."""
+    return sorted(episodes, key=ranks.__getitem__)[:1]
 
 
 def _rank(episode: str) -> float:

@@ -14,7 +14,7 @@ from robotmcqa import __version__
 from robotmcqa.sources import DemoSource, Recorded, Selection, settings_of
 from robotmcqa.spec import FAMILY_NAMES, PRESETS, Spec
 
-__all__ = ["command", "provenance", "selection_document"]
+__all__ = ["command", "provenance", "selection_document", "versions"]
 
 
 def provenance(
@@ -51,7 +51,7 @@ def provenance(
         "source": of_source,
         "selection": selection_document(selection),
         "command": command(source, selection, spec),
-        "versions": dict(_versions()),
+        "versions": dict(versions()),
     }
 
 
@@ -63,7 +63,8 @@ def _counted(episodes: Iterable[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _versions() -> tuple[tuple[str, str], ...]:
+def versions() -> tuple[tuple[str, str], ...]:
+    """Name and version of everything that decides the bytes, whatever the source."""
     python = ".".join(platform.python_version_tuple()[:2])  # patches of it change no byte
     packages = ("numpy", "pyarrow")
     return (

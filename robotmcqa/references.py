@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
-from robotmcqa.episode import Episode
+from robotmcqa.engines import Engine
 from robotmcqa.failures import Failure, note
 from robotmcqa.listener import Listener
 from robotmcqa.sources import DemoRef, DemoSource, Selection, SuppliesReferences
 from robotmcqa.spec import Spec
-from robotmcqa.stages import ReadDemo, read_demos
+from robotmcqa.spool import Entry
+from robotmcqa.stages import Member, ReadDemo, read_demos
 from robotmcqa.workplace import Workplace
 
 __all__ = ["REFERENCE_EPISODES", "References", "read_references"]
@@ -34,11 +35,11 @@ class References:
     """Reference episodes, and what became of the demos that are none.
 
     Attributes:
-        episodes: (task, split) -> episodes without pictures, in the source's order; none is in two.
+        members: (task, split) -> demos and their episodes, in the source's order; none is in two.
         notes: a line of ``meta/failures.jsonl`` for each that had to be left out.
     """
 
-    episodes: Mapping[tuple[str, str], Sequence[Episode]] = field(default_factory=dict)
+    members: Mapping[tuple[str, str], Sequence[Member]] = field(default_factory=dict)
     notes: Sequence[Failure] = ()
 
 
@@ -49,6 +50,7 @@ def read_references(
     short: Mapping[str, Sequence[str]],
     taken: Set[str],
     place: Workplace,
+    engine: Engine,
     workers: int,
     listener: Listener,
 ) -> References:
@@ -59,7 +61,7 @@ def read_references(
         short: task -> its splits that need references.
         taken: ids of the episodes in the data set; copies of them are no references.
         place: where the spool is.
-        workers: processes.
+        engine, workers: read them.
         listener: hears about progress.
 
     Returns:
@@ -73,11 +75,11 @@ def read_references(
         for ref in source.references(task, selection, REFERENCE_EPISODES * len(splits))
     ]
     listener.stage("Planning reference demos", len(refs))
-    found: dict[str, Episode | Failure] = {}
-    reader = ReadDemo(source, replace(spec, cameras=()), place.references)
-    for ref, result in read_demos(reader, refs, workers):
+    found: dict[str, Entry | Failure] = {}
+    reader = ReadDemo(source, replace(spec, cameras=()), place, place.references)
+    for ref, result in read_demos(reader, refs, engine, workers):
         found[ref.name] = result
-        listener.advance(1, failures=not isinstance(result, Episode))
+        listener.advance(1, failures=not isinstance(result, Entry))
     whole, notes = _sorted_out(refs, found, taken)
     return References(
         {
@@ -90,19 +92,19 @@ def read_references(
 
 
 def _sorted_out(
-    refs: Sequence[DemoRef], found: Mapping[str, Episode | Failure], taken: Set[str]
-) -> tuple[dict[str, list[Episode]], list[Failure]]:
+    refs: Sequence[DemoRef], found: Mapping[str, Entry | Failure], taken: Set[str]
+) -> tuple[dict[str, list[Member]], list[Failure]]:
     """Each task's recordings once, in the order of ``refs``, and why the others are left out."""
-    episodes: dict[str, list[Episode]] = {}
+    members: dict[str, list[Member]] = {}
     notes = []
     seen = set(taken)
     for ref in refs:
         result = found[ref.name]
-        if not isinstance(result, Episode):
+        if not isinstance(result, Entry):
             notes.append(note(ref, f"a reference demo was left out: {result['why']}"))
         elif result.id in seen:
             notes.append(note(ref, "a reference demo was left out: the same recording as another"))
         else:
             seen.add(result.id)
-            episodes.setdefault(ref.task, []).append(result)
-    return episodes, notes
+            members.setdefault(ref.task, []).append((ref, result))
+    return members, notes

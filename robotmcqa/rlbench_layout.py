@@ -32,8 +32,8 @@ from scipy.spatial.transform import Rotation
 from robotmcqa.arrays import FloatArray
 from robotmcqa.demo import Demo, ImageReader
 from robotmcqa.errors import DemoError, UsageError
-from robotmcqa.files import move_into_place
 from robotmcqa.ground_truth import GROUND_TRUTH
+from robotmcqa.places import move_into_place
 
 __all__ = [
     "Layout",

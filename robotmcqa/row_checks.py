@@ -1,4 +1,4 @@
-"""Is a row what it says it is? What ``validate`` holds against every one."""
+"""What holds for every row of a data set: form, meaning, prompt, pictures, reasoning."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from robotmcqa.append import Pools
 from robotmcqa.coordinates import coordinate_text, distance_squared, to_millimetres
 from robotmcqa.dataset import Dataset
 from robotmcqa.episode import Moment
@@ -37,14 +38,19 @@ class RowChecks:
         self.images = 0
         self._pictures: list[bytes] = []
         self._before: tuple[Any, ...] = ()
-        self._split = ""
+        self._run: tuple[str, int] = ("", 0)  # split and generation
+        self._pools: Pools | None = None
         self._plans: tuple[str, tuple[str, ...] | None] = ("", None)  # of the episode before
 
-    def next_file(self, split: str) -> None:
-        """The rows that come next are a file of ``split``; order goes on over a split's files."""
-        if split != self._split:
+    def next_file(self, split: str, generation: int) -> None:
+        """The rows that come next are a file of these; order goes on over the files of both."""
+        if (split, generation) != self._run:
             self._before = ()
-        self._split = split
+        self._run = (split, generation)
+
+    def next_task(self, pools: Pools | None) -> None:
+        """The rows that come next are of another task; what ``matched`` drew from, if recorded."""
+        self._pools = pools
 
     def schema_problem(self, row: dict[str, Any]) -> str | None:
         """The first way in which a row breaks the item schema; then nothing else can be asked."""
@@ -128,6 +134,14 @@ class RowChecks:
         for point in points:
             if point not in self.scene.valid_box:
                 yield f"distractor {coordinate_text(point)} lies outside the valid box"
+        if row["spec"]["law"] == "matched" and self._pools is not None:
+            pool = self._pools.get(row["family"], {})
+            for point in points:
+                if not pool.get(point, set()) - {row["episode"]}:
+                    yield (
+                        f"distractor {coordinate_text(point)} is no true answer of another demo "
+                        "in the recorded pool"
+                    )
         answer = row["state"] if row["family"] == "current_state" else row["target"]
         everything = [to_millimetres(answer), *points]
         least = self.document["separation_mm"]

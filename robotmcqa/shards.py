@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robotmcqa.errors import DatasetError, RecordError
-from robotmcqa.files import move_into_place
+from robotmcqa.files import sha256_of
 from robotmcqa.item import Item
+from robotmcqa.places import make_folder, move_into_place, opened, temporary_beside
 from robotmcqa.schema import first_problem, is_valid
 
 __all__ = ["SCHEMA", "ShardWriter", "card_features", "find_rows", "read_rows"]
@@ -103,17 +104,21 @@ class ShardWriter:
     """Writes one shard: rows go in, and at the end the file stands under its name.
 
     Used as a context manager; an exception leaves nothing behind.
+
+    Attributes:
+        bytes, sha256: of the file, once it is written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.tmp")
+        self._temporary = temporary_beside(path)
         self._items: list[Item] = []
+        self.bytes, self.sha256 = 0, ""
         self._bytes = 0
         self._last_images: tuple[bytes, ...] | None = None
 
     def __enter__(self) -> ShardWriter:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         self._writer = pq.ParquetWriter(
             str(self._temporary),
             _WRITTEN,
@@ -158,6 +163,7 @@ class ShardWriter:
                 self._flush()
             self._writer.close()
             if kind is None:
+                self.bytes, self.sha256 = self._temporary.stat().st_size, sha256_of(self._temporary)
                 move_into_place(self._temporary, self._path)
         finally:
             self._temporary.unlink(missing_ok=True)
@@ -199,14 +205,19 @@ def find_rows(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     Raises:
         OSError: the file cannot be read.
     """
-    with pq.ParquetFile(path) as shard:
+    with opened(path) as file, pq.ParquetFile(file) as shard:
         for group in range(shard.num_row_groups):
-            ids = shard.read_row_group(group, columns=["id"])["id"].to_pylist()
+            ids = shard.read_row_group(group, columns=["id"], use_threads=False)["id"].to_pylist()
             places = [place for place, one in enumerate(ids) if one in wanted]
             if places:
-                table = shard.read_row_group(group)
+                table = shard.read_row_group(group, use_threads=False)
                 for place in places:
                     yield table.slice(place, 1).to_pylist()[0]
+    pa.default_memory_pool().release_unused()
+
+
+_ROWS_AT_ONCE = 100
+"""Rows that are made Python objects together: these take ten times the memory of the table."""
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -216,7 +227,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
         DatasetError: the file is missing, no parquet, or not of this schema.
     """
     try:
-        with pq.ParquetFile(path) as shard:
+        with opened(path) as file, pq.ParquetFile(file) as shard:
             missing = set(columns or _COLUMNS) - set(shard.schema_arrow.names)
             if missing:
                 raise DatasetError(
@@ -224,7 +235,11 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
                     "extract the data set again, or use the version that wrote it",
                 )
             for group in range(shard.num_row_groups):
-                yield from shard.read_row_group(group, columns=columns).to_pylist()
+                # One thread: a group is small, and each thread would keep memory of its own.
+                table = shard.read_row_group(group, columns=columns, use_threads=False)
+                for start in range(0, len(table), _ROWS_AT_ONCE):
+                    yield from table.slice(start, _ROWS_AT_ONCE).to_pylist()
+        pa.default_memory_pool().release_unused()  # it keeps what a file has taken for the next
     except (OSError, pa.ArrowInvalid, pa.ArrowException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(f"{path}: {reason}", "extract it again, or fetch it again") from None

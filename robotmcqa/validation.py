@@ -8,16 +8,18 @@ states themselves can be is asked of :mod:`~robotmcqa.plausibility`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from robotmcqa.append import Pools, read_pools
 from robotmcqa.card.front_matter import front_matter_problems
 from robotmcqa.collection import Part, entries_of, parts_of
 from robotmcqa.dataset import Dataset
 from robotmcqa.exchange_check import ExchangeCheck
 from robotmcqa.files import sha256_of
+from robotmcqa.generations import generation_of, generations_of, sources_of
 from robotmcqa.licences import licence_problem
 from robotmcqa.plausibility import Origin, Plausibility, RowStates
 from robotmcqa.row_checks import RowChecks
@@ -114,49 +116,81 @@ def _validate(path: Path, advance: Callable[[int], None]) -> Report:
     report.problems.extend(_file_problems(dataset))
     if report.problems:
         return report  # rows of a damaged file say nothing
-    unfit = licence_problem(dataset.provenance["source"])
-    if unfit:  # the card follows the provenance, so nothing else would notice
-        report.problems.append(Problem("meta/provenance.json, source.licence", unfit))
+    sources = sources_of(dataset.provenance)
+    for source in sources:
+        unfit = licence_problem(source)
+        if unfit:  # the card follows the provenance, so nothing else would notice
+            report.problems.append(Problem("meta/provenance.json, source.licence", unfit))
+    checks = [Plausibility(Origin.of(source), dataset.scene.valid_box) for source in sources]
+    _check_rows(dataset, report, checks, advance)
+    report.problems.extend(_balance_problems(report, dataset))
+    if not report.problems:  # otherwise the counts are bound to differ
+        report.problems.extend(_manifest_problems(report, dataset))
+    if not report.problems:  # the card is held against the manifest
+        report.problems.extend(_card_problems(path, parts_of(path)))
+    findings = [finding for check in checks for finding in check.findings()]
+    # First: a column that was declared wrongly may be what is behind all the others.
+    report.problems[:0] = [Problem(one.where, one.what) for one in findings if one.sure]
+    report.oddities += [Problem(one.where, one.what) for one in findings if not one.sure]
+    return report
+
+
+def _check_rows(
+    dataset: Dataset,
+    report: Report,
+    plausibility: Sequence[Plausibility],
+    advance: Callable[[int], None],
+) -> None:
+    """Every row by itself, and what the rows of a task have to keep together.
+
+    ``plausibility``, one for each generation, hears of the states.
+
+    Of the rows that were met nothing is remembered but counts, the episodes' places, and what the
+    task at hand has promised.
+    """
     rows = RowChecks(dataset)
-    exchanged = ExchangeCheck()
-    plausibility = Plausibility(Origin.of(dataset.provenance["source"]), dataset.scene.valid_box)
-    states = RowStates(plausibility)
-    splits: dict[str, str] = {}  # episode -> the split it was first met in
+    exchanged = ExchangeCheck(dataset.manifest["spec"]["choices"])
+    places: dict[str, tuple[str, int]] = {}  # episode -> split and generation it was first met in
     for shard in dataset.shards():
-        in_shard = 0
-        rows.next_file(shard["split"])
-        for row in read_rows(path / shard["path"]):
+        in_shard, task = 0, None
+        place = (shard["split"], generation_of(shard))
+        rows.next_file(*place)
+        states = RowStates(plausibility[place[1]])
+        for row in read_rows(dataset.path / shard["path"]):
             in_shard += 1
             advance(1)
             broken = rows.schema_problem(row)
             if broken:
                 report.problems.append(Problem(str(row["id"]), broken))
                 continue
+            if row["task"] != task:
+                task = row["task"]
+                rows.next_task(_pools_of(dataset, task, *place))
             report.problems.extend(Problem(row["id"], what) for what in rows.problems(row))
-            exchanged.add(shard["split"], row)
+            exchanged.add(*place, row)
             states.add(row)
-            first = splits.setdefault(row["episode"], shard["split"])
-            if first != shard["split"]:
+            first = places.setdefault(row["episode"], place)
+            if first[0] != place[0]:
                 report.problems.append(Problem(row["id"], "its episode is in both splits"))
+            elif first != place:
+                what = f"its episode is in generations {first[1]} and {place[1]}"
+                report.problems.append(Problem(row["id"], what))
             report.statistics.add(row)
+        states.end()
         if in_shard != shard["rows"]:
             what = f"{in_shard} rows, the manifest says {shard['rows']}"
             report.problems.append(Problem(shard["path"], what))
         report.rows += in_shard
     report.images = rows.images
-    promises = exchanged.problems(dataset.manifest["spec"]["choices"])
-    report.problems.extend(Problem(where, what) for where, what in promises)
-    report.problems.extend(_balance_problems(report, dataset))
-    if not report.problems:  # otherwise the counts are bound to differ
-        report.problems.extend(_manifest_problems(report, dataset))
-    if not report.problems:  # the card is held against the manifest
-        report.problems.extend(_card_problems(path, parts_of(path)))
-    states.end()
-    findings = plausibility.findings()
-    # First: a column that was declared wrongly may be what is behind all the others.
-    report.problems[:0] = [Problem(one.where, one.what) for one in findings if one.sure]
-    report.oddities += [Problem(one.where, one.what) for one in findings if not one.sure]
-    return report
+    report.problems.extend(Problem(where, what) for where, what in exchanged.problems())
+
+
+def _pools_of(dataset: Dataset, task: str, split: str, generation: int) -> Pools | None:
+    """What ``matched`` drew from, where that is recorded."""
+    if not generation:
+        return None
+    path = generations_of(dataset.manifest)[generation].get("pools")
+    return read_pools(dataset.path / path, task, split) if path else None
 
 
 def _file_problems(dataset: Dataset) -> Iterator[Problem]:
@@ -173,6 +207,16 @@ def _file_problems(dataset: Dataset) -> Iterator[Problem]:
             yield Problem(name, "not in the manifest, but readers would load it")
     if not dataset.shards():
         yield Problem("meta/manifest.json", "lists no data file")
+    generations = len(generations_of(dataset.manifest))
+    for file in dataset.shards():
+        if generation_of(file) >= generations:
+            what = (
+                f"is of generation {generation_of(file)}, but the manifest tells of {generations}"
+            )
+            yield Problem(file["path"], what)
+    if len(sources_of(dataset.provenance)) != generations:
+        what = f"does not tell of the manifest's {generations} generation(s)"
+        yield Problem("meta/provenance.json", what)
 
 
 def _card_problems(path: Path, parts: Sequence[Part]) -> Iterator[Problem]:
@@ -209,10 +253,24 @@ def _manifest_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:
             Counter(line["why"] for line in failures if line["kind"] == "item"),
         ),
         "failures": (manifest["failures"], sum(line["kind"] == "demo" for line in failures)),
+        "generations": (_rows_said(manifest), _rows_found(dataset)),
     }
     for name, (said, found) in claims.items():
         if said != found:
             yield Problem(f"meta/manifest.json, {name}", f"says {said}, but it is {found}")
+
+
+def _rows_said(manifest: Mapping[str, Any]) -> list[int]:
+    return [one["rows"] for one in generations_of(manifest)]
+
+
+def _rows_found(dataset: Dataset) -> list[int]:
+    """Rows of each generation, as its data files have them."""
+    rows = [0] * len(generations_of(dataset.manifest))
+    for shard in dataset.shards():
+        if generation_of(shard) < len(rows):
+            rows[generation_of(shard)] += shard["rows"]
+    return rows
 
 
 def _balance_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:

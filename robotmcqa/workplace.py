@@ -1,25 +1,28 @@
 """The output folder while a run works in it: lock, unfinished work, publication.
 
-Everything unfinished lies in ``OUT/.extract``. A data set appears in OUT by renames, its manifest
-last; without a manifest there is no data set. Whatever moment a run is killed at, the next one
-finds either the old data set, or unfinished work that ``--resume`` goes on with.
+Everything unfinished lies in ``OUT/.extract``, also where OUT is a URL. A data set appears in OUT
+by renames, its manifest last; without a manifest there is no data set. Whatever moment a run is
+killed at, the next one finds either the old data set, or unfinished work that ``--resume`` goes on
+with.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
+import platform
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import fsync, json_text, move_into_place, write_text
+from robotmcqa.files import json_text, sha256_of, write_text
+from robotmcqa.places import fsync, is_remote, make_folder, remove_tree, rename
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "gaps_in", "open_workplace"]
 
@@ -58,6 +61,11 @@ class Workplace:
         return self.work / "references"
 
     @property
+    def plans(self) -> Path:
+        """What was decided of each task, and the pools that its questions draw from."""
+        return self.work / "plans"
+
+    @property
     def shards(self) -> Path:
         """What is known of each finished shard."""
         return self.work / "shards"
@@ -72,6 +80,23 @@ class Workplace:
         """The data set to be, laid out as it will lie in ``out``."""
         return self.work / "publish"
 
+    def mark(self) -> str:
+        """Tells this folder from others of its name on other machines.
+
+        Raises:
+            UsageError: this machine does not see it.
+        """
+        if is_remote(self.out):
+            return str(self.out)
+        plan = self.work / "plan.json"
+        try:
+            return f"{int(plan.stat().st_mtime)} {sha256_of(plan)}"
+        except OSError:
+            raise UsageError(
+                f"{platform.node()} does not see the folder {self.out}",
+                "workers on several machines need an --out that all share: such a folder, or a URL",
+            ) from None
+
     def put_in_place(self) -> None:
         """Move ``publish`` into ``out``, manifest last, and clear the work away.
 
@@ -83,56 +108,71 @@ class Workplace:
         (self.out / MANIFEST).unlink(missing_ok=True)
         new = json.loads((self.publish / MANIFEST).read_text("utf-8"))
         wanted = {file["path"] for file in new["files"]}
-        for stale in sorted((*self.out.glob("data/*.parquet"), *self.out.glob("assets/*"))):
+        ours = ("data/*.parquet", "assets/*", "meta/pools-*.parquet")
+        for stale in sorted(path for pattern in ours for path in self.out.glob(pattern)):
             if stale.relative_to(self.out).as_posix() not in wanted:
                 stale.unlink()
         if EVAL not in wanted:
             (self.out / EVAL).unlink(missing_ok=True)
         for name in (CARD, *sorted(wanted)):
-            (self.out / name).parent.mkdir(exist_ok=True)
+            make_folder((self.out / name).parent)
             if (self.publish / name).exists():
-                os.replace(self.publish / name, self.out / name)
+                rename(self.publish / name, self.out / name)
         for folder in sorted({(self.out / name).parent for name in (CARD, *wanted)}):
             fsync(folder)
-        move_into_place(self.publish / MANIFEST, self.out / MANIFEST)
+        fsync(self.publish / MANIFEST)
+        rename(self.publish / MANIFEST, self.out / MANIFEST)
         fsync(self.out / "meta")
         (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
         if self.gaps.exists():
             _clear(self.work, keep={self.gaps.name, self.episodes.name})
         else:
-            shutil.rmtree(self.work)
+            remove_tree(self.work)
+
+    def abandon(self) -> None:
+        """Nothing is to be put in place."""
+        (self.work / "plan.json").unlink()
+        remove_tree(self.work)
 
 
 @contextmanager
 def open_workplace(
-    out: Path, plan: dict[str, Any], *, resume: bool, overwrite: bool
+    out: Path, plan: dict[str, Any], *, resume: bool, overwrite: bool, append: bool = False
 ) -> Iterator[Workplace]:
     """Lock ``out`` and make it ready for the run that ``plan`` describes.
 
     Raises:
-        UsageError: another run works there; it holds something that was not asked to be resumed
-            or replaced; or what it holds was begun with another plan.
+        UsageError: another run works there; it holds something that was not asked to be resumed,
+            replaced or added to; it holds nothing to add to; or what it holds was begun with
+            another plan.
     """
-    if resume and overwrite:
-        raise UsageError("--resume and --overwrite exclude each other", "give one of them")
+    if overwrite and (resume or append):
+        other = "--append" if append else "--resume"
+        raise UsageError(f"{other} and --overwrite exclude each other", "give one of them")
+    if append and not ((out / MANIFEST).exists() or (out / WORK / "plan.json").exists()):
+        raise UsageError(
+            f"{out} holds no data set to add to", "without --append a new one is made there"
+        )
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}", "--out takes a folder to write to") from None
     _refuse_foreign(out)
     work = out / WORK
     try:
-        work.mkdir(exist_ok=True)
-        with FileLock(work / "lock", timeout=0):
+        make_folder(work)
+        with FileLock(_lock_of(out), timeout=0):
             try:
                 if overwrite:
                     _clear(work)
                 elif not resume:
-                    _refuse_occupied(out)
-                place = _prepared(out, plan)
+                    _refuse_occupied(out, append)
+                    if append and gaps_in(out):
+                        _clear(work)  # demos that are added are others than those on its spool
+                place = _prepared(out, plan, append)
             except UsageError:
                 if not (work / "plan.json").exists() and not gaps_in(out):
-                    shutil.rmtree(work)  # nothing but our own lock
+                    remove_tree(work)  # nothing but our own lock
                 raise
             yield place
     except Timeout:
@@ -140,17 +180,35 @@ def open_workplace(
             f"another extraction is working in {out}", "wait for it, or use another --out"
         ) from None
     except PermissionError as error:
+        if is_remote(out):
+            raise  # a store's own words say more
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
         ) from None
 
 
-def _refuse_occupied(out: Path) -> None:
-    if (out / WORK / "plan.json").exists():
+def _lock_of(out: Path) -> Path:
+    """A file to lock. A store has no locks, so one of this machine has to do for it."""
+    if not is_remote(out):
+        return out / WORK / "lock"
+    name = hashlib.blake2b(str(out).encode(), digest_size=12).hexdigest()
+    lock = platformdirs.user_cache_path("robotmcqa") / "locks" / name
+    make_folder(lock.parent)
+    return lock
+
+
+def _refuse_occupied(out: Path, append: bool) -> None:
+    begun = out / WORK / "plan.json"
+    if begun.exists():
+        if json.loads(begun.read_text("utf-8")).get("append"):
+            raise UsageError(
+                f"{out} holds an interrupted --append, and the data set it was to add to",
+                "--append --resume goes on with it",
+            )
         raise UsageError(
             f"{out} holds an interrupted extraction", f"--resume goes on with it; {_START_AGAIN}"
         )
-    if (out / MANIFEST).exists():
+    if (out / MANIFEST).exists() and not append:
         lacking = gaps_in(out)
         if lacking:
             raise UsageError(
@@ -159,11 +217,11 @@ def _refuse_occupied(out: Path) -> None:
             )
         raise UsageError(
             f"{out} already holds a data set",
-            "--overwrite replaces it; --out DIR writes elsewhere",
+            "--append adds to it; --overwrite replaces it; --out DIR writes elsewhere",
         )
 
 
-def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
+def _prepared(out: Path, plan: dict[str, Any], append: bool) -> Workplace:
     place = Workplace(out)
     begun = place.work / "plan.json"
     if begun.exists():
@@ -171,7 +229,7 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
         # Demos may have been mended, added or removed since; an overwrite is resumed without it.
         same = {"demos": plan["demos"], "overwrite": plan["overwrite"]}
         _refuse_change({**before, **same}, plan, f"the extraction in {out}")
-    elif (out / MANIFEST).exists() and (out / "meta/provenance.json").exists():
+    elif not append and (out / MANIFEST).exists() and (out / "meta/provenance.json").exists():
         manifest = json.loads((out / MANIFEST).read_text("utf-8"))
         made = json.loads((out / "meta/provenance.json").read_text("utf-8"))
         if not plan["overwrite"]:
@@ -185,12 +243,12 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
             }
             _refuse_change(there, {name: plan[name] for name in there}, f"the data set in {out}")
             if not gaps_in(out):
-                shutil.rmtree(place.work, ignore_errors=True)
+                remove_tree(place.work, ignore_errors=True)
                 return Workplace(out, complete=True)
     publish = place.publish
     spools = (place.episodes, place.references)
-    for folder in (*spools, place.shards, publish / "data", publish / "meta"):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (*spools, place.plans, place.shards, publish / "data", publish / "meta"):
+        make_folder(folder)
     for half in place.publish.rglob(".*.tmp"):  # of a run that was killed while writing it
         half.unlink()
     if not begun.exists():
@@ -201,7 +259,8 @@ def _prepared(out: Path, plan: dict[str, Any]) -> Workplace:
 def _refuse_foreign(out: Path) -> None:
     if (out / MANIFEST).exists() or (out / WORK).exists():
         return
-    foreign = sorted(entry.name for entry in out.iterdir() if not entry.name.startswith("."))
+    there = out.iterdir() if out.exists() else ()
+    foreign = sorted(entry.name for entry in there if not entry.name.startswith("."))
     if foreign:
         raise UsageError(
             f"{out} is not empty and holds no data set of robotmcqa ({', '.join(foreign[:3])} ...)",
@@ -240,10 +299,13 @@ def gaps_in(out: Path) -> list[str]:
 
 
 def _clear(work: Path, keep: Set[str] = frozenset()) -> None:
+    if is_remote(work) and not keep:
+        remove_tree(work)
+        return
     for entry in work.iterdir():
         if entry.name == "lock" or entry.name in keep:
             continue
         if entry.is_dir():
-            shutil.rmtree(entry)
+            remove_tree(entry)
         else:
-            os.unlink(entry)
+            entry.unlink()

@@ -20,6 +20,16 @@ from robotmcqa.demo import Demo
 from robotmcqa.sources import DemoRef, DemoSource, Selection
 from tests.conftest import SCRIPT, environment
 
+SLOW_RULE = """
+import os, time
+from robotmcqa.keyframes import ArmRule
+
+def rule(demo):
+    time.sleep(float(os.environ.get("SLOW_RULE", "0")))
+    return ArmRule()(demo)
+"""
+"""Keyframes as usual, found slowly: time enough to interrupt a run in the middle."""
+
 
 def command(source: Path, out: Path, *options: object) -> list[str]:
     arguments = ("extract", "--source", f"rlbench:{source}", "--out", out, *options)

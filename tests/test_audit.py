@@ -15,7 +15,8 @@ import pytest
 from robotmcqa.audit import LEARNED, Table, audit, audit_table, audit_tables, tables_of, verdict
 from robotmcqa.audit.guesses import GUESSES, credit_of
 from robotmcqa.audit.intervals import share_of, wilson
-from robotmcqa.audit.learned import joined, learn, learn_apart
+from robotmcqa.audit.learned import learn, learn_apart
+from robotmcqa.audit.table import joined
 from robotmcqa.draws import Draws
 from robotmcqa.errors import DatasetError, UsageError
 from robotmcqa.motion import all_labels
@@ -433,7 +434,7 @@ def test_a_large_test_split_is_used() -> None:
     table = fair()
     big = table
     for _ in range(3):
-        big = joined(big, big)
+        big = joined([big, big])
     split = np.where(np.arange(len(big)) < 1400, "train", "test")
     found = learn(replace(big, split=split))
     assert found.rows.tolist() == list(range(1400, len(big)))

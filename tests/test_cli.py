@@ -21,6 +21,7 @@ VERBS = (
     "extract",
     "validate",
     "audit",
+    "merge",
     "show",
     "export",
     "eval",

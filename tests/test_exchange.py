@@ -209,13 +209,13 @@ def test_a_data_set_of_swapped_questions_validates(many_demos: Path, tmp_path: P
 
 def test_a_broken_exchange_is_found() -> None:
     made = rows(swapped(families=("waypoint",)), episodes(16))
-    whole, broken = ExchangeCheck(), ExchangeCheck()
+    whole, broken = ExchangeCheck(4), ExchangeCheck(4)
     for row in made:
-        whole.add("train", row)
+        whole.add("train", 0, row)
     for row in made[1:]:
-        broken.add("train", row)
-    assert not list(whole.problems(4))
-    found = list(broken.problems(4))
+        broken.add("train", 0, row)
+    assert not list(whole.problems())
+    found = list(broken.problems())
     assert len(found) == 4
     assert all("reach_target" in where and "offers" in what for where, what in found)
 
@@ -241,10 +241,10 @@ def circle(members: str) -> list[dict[str, Any]]:
 
 
 def found_in(questions: list[dict[str, Any]], choices: int = 4) -> list[str]:
-    check = ExchangeCheck()
+    check = ExchangeCheck(choices)
     for question in questions:
-        check.add("train", question)
-    return [what for _, what in check.problems(choices)]
+        check.add("train", 0, question)
+    return [what for _, what in check.problems()]
 
 
 def test_an_answer_that_hangs_on_its_company_is_found() -> None:

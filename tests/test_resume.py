@@ -20,6 +20,7 @@ from robotmcqa.workplace import open_workplace
 from tests.conftest import Run, tree
 from tests.factory import write_demos
 from tests.runs import (
+    SLOW_RULE,
     Counting,
     Enough,
     StopAfter,
@@ -76,17 +77,6 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(
     assert done.returncode == 0, done.stderr
     assert tree(out) == tree(dataset)
     assert killed
-
-
-SLOW_RULE = """
-import os, time
-from robotmcqa.keyframes import ArmRule
-
-def rule(demo):
-    time.sleep(float(os.environ.get("SLOW_RULE", "0")))
-    return ArmRule()(demo)
-"""
-"""Keyframes as usual, found slowly: time enough to interrupt a run in the middle."""
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ See docs/distractors.md for what the audit cannot see.
 
 from __future__ import annotations
 
+from robotmcqa.audit.draw import FEW_QUESTIONS, MOST_QUESTIONS, Drawn, drawn_of
 from robotmcqa.audit.report import (
     LEARNED,
     Audit,
@@ -20,13 +21,17 @@ from robotmcqa.audit.table import COLUMNS, Table, tables_of
 
 __all__ = [
     "COLUMNS",
+    "FEW_QUESTIONS",
     "LEARNED",
+    "MOST_QUESTIONS",
     "Audit",
+    "Drawn",
     "FamilyAudit",
     "Table",
     "audit",
     "audit_table",
     "audit_tables",
+    "drawn_of",
     "tables_of",
     "verdict",
 ]

@@ -17,15 +17,14 @@ a classifier could learn from, nothing is guessed: chance would look like a find
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from robotmcqa.audit.features import against, features
 from robotmcqa.audit.guesses import credit_of
 from robotmcqa.audit.prediction import predicted, predicted_inside
-from robotmcqa.audit.table import Array, Table
+from robotmcqa.audit.table import Array, Table, joined
 from robotmcqa.draws import Draws
 from robotmcqa.errors import DatasetError
 
@@ -34,7 +33,6 @@ __all__ = [
     "LEAST_TEST",
     "SHUFFLINGS",
     "Learned",
-    "joined",
     "learn",
     "learn_apart",
     "scores_of",
@@ -172,22 +170,12 @@ def learn_apart(train: Table, test: Table, seed: int = 0) -> Array:
     Raises:
         DatasetError: ``train`` is too small to learn from.
     """
-    both = joined(train, test)
+    both = joined([train, test])
     held = np.arange(len(both)) >= len(train)
     scores = _scores(both, ~held, ~held, held, seed)
     if scores is None:
         raise DatasetError(f"{train.family}: too little to learn from", "take more demonstrations")
     return credit_of(scores, test.right)
-
-
-def joined(one: Table, other: Table) -> Table:
-    """Questions of both."""
-    arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(one, name), getattr(other, name)])
-        for name in one.__dataclass_fields__
-        if isinstance(getattr(one, name), np.ndarray)
-    }
-    return replace(one, **arrays)
 
 
 def _official(table: Table) -> bool:

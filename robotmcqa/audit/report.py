@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from robotmcqa.audit.draw import MOST_QUESTIONS, Drawn, drawn_of
 from robotmcqa.audit.guesses import GUESSES, credit_of
 from robotmcqa.audit.intervals import Share, share_of
 from robotmcqa.audit.learned import learn, steps_of
@@ -114,11 +115,19 @@ class FamilyAudit:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Every family's part. ``quick``: nothing was learned."""
+    """Every family's part.
+
+    Attributes:
+        families: name -> its part.
+        quick: nothing was learned.
+        seed: of folds and classifiers.
+        share: of the demonstrations that were looked at, drawn by a hash; 1 for all.
+    """
 
     families: Mapping[str, FamilyAudit] = field(default_factory=dict)
     quick: bool = False
     seed: int = 0
+    share: float = 1.0
 
     @property
     def worst(self) -> FamilyAudit:
@@ -130,8 +139,14 @@ class Audit:
         return {
             "quick": self.quick,
             "seed": self.seed,
+            "share": round(self.share, 4),
             "families": {name: one.document() for name, one in self.families.items()},
         }
+
+    @property
+    def drawn(self) -> str:
+        """What was looked at, where it is not everything."""
+        return f"{100 * self.share:.2g} % of the demos" if self.share < 1 else ""
 
     def line(self) -> str:
         """The quick form in one line, e.g. for the end of an extraction."""
@@ -139,7 +154,8 @@ class Audit:
             f"{name} {100 * one.guessable.accuracy:.0f} %" for name, one in self.families.items()
         )
         chance = 100 * next(iter(self.families.values())).chance
-        kind = " (quick)" if self.quick else ""
+        about = [*(["quick"] if self.quick else []), *([self.drawn] if self.drawn else [])]
+        kind = f" ({', '.join(about)})" if about else ""
         return f"Blind audit{kind}: {parts} guessable without the picture; chance {chance:.0f} %"
 
     def markdown(self) -> str:
@@ -157,6 +173,8 @@ class Audit:
                 f"| {100 * low:.0f} to {100 * high:.0f} | {share.questions} "
                 f"| {one.verdict} |"
             )
+        if self.drawn:
+            lines += ["", f"Guessed on {self.drawn}, drawn by a hash of their ids."]
         return "\n".join([*lines, *self._by_task()])
 
     def _by_task(self) -> Iterator[str]:
@@ -206,6 +224,7 @@ def audit(
     families: Sequence[str] = (),
     quick: bool = False,
     seed: int = 0,
+    most: int = MOST_QUESTIONS,
     begin: Callable[[int], None] = lambda steps: None,
     advance: Callable[[], None] = lambda: None,
 ) -> Audit:
@@ -216,6 +235,7 @@ def audit(
         families: only these; all by default.
         quick: only what needs no learning.
         seed: of folds and classifiers.
+        most: questions of a family, about; of a larger data set whole demonstrations are drawn.
         begin: called once with the number of steps.
         advance: called after each.
 
@@ -228,8 +248,10 @@ def audit(
     for name in families:
         if name not in known:
             raise UsageError(f"no family '{name}' in {path}", f"it has {', '.join(known)}")
-    tables = tables_of(_rows(dataset, families or known), dataset.scene.motion_words)
-    return audit_tables(tables, quick=quick, seed=seed, begin=begin, advance=advance)
+    drawn = drawn_of(dataset.manifest, most)
+    tables = tables_of(_rows(dataset, families or known, drawn), dataset.scene.motion_words)
+    found = audit_tables(tables, quick=quick, seed=seed, begin=begin, advance=advance)
+    return replace(found, share=drawn.share)
 
 
 def audit_tables(
@@ -300,10 +322,12 @@ def _tried(name: str, choices: int) -> int:
     return choices if name != LEARNED and GUESSES[name].of_each_option else 1
 
 
-def _rows(dataset: Dataset, families: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(
+    dataset: Dataset, families: Sequence[str], drawn: Drawn
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for split in dataset.manifest["splits"]:
         for row in dataset.rows(split, COLUMNS):
-            if row["family"] in families:
+            if row["family"] in families and drawn.takes(row["episode"]):
                 yield split, row
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from robotmcqa.errors import DatasetError
 from robotmcqa.motion import all_labels
 from robotmcqa.questions.prompts import LETTERS
 
-__all__ = ["COLUMNS", "Array", "Table", "tables_of"]
+__all__ = ["COLUMNS", "Array", "Table", "joined", "tables_of"]
 
 Array = NDArray[Any]
 """Shapes stand in the docstrings."""
@@ -87,38 +87,75 @@ def tables_of(rows: Iterable[tuple[str, Mapping[str, Any]]], words: Words) -> di
     """Family -> its questions.
 
     Args:
-        rows: (split, row) with at least ``COLUMNS``.
+        rows: (split, row) with at least ``COLUMNS``; looked at once, and not kept.
         words: of the motion labels, as in the scene metadata.
 
     Raises:
         DatasetError: the questions are open-ended, or an option is neither position nor label.
     """
-    families: defaultdict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
+    parts: defaultdict[str, list[Table]] = defaultdict(list)
+    waiting: defaultdict[str, list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
     keyframes: defaultdict[str, set[int]] = defaultdict(set)
+    texts: dict[str, str] = {}  # a word that many questions have is kept once
     for split, row in rows:
         if row["spec"]["format"] != "choice":
             raise DatasetError(
                 "open-ended questions have no options to guess among",
                 "audit a data set of --format choice",
             )
-        families[row["family"]].append((split, row))
+        some = waiting[row["family"]]
+        some.append((split, row))
         keyframes[row["episode"]].add(row["keyframe"])
+        if len(some) == _AT_ONCE:
+            parts[row["family"]].append(_table(row["family"], some, words, texts))
+            some.clear()
+    for name, some in waiting.items():
+        if some:
+            parts[name].append(_table(name, some, words, texts))
     ordinals = {
         episode: {keyframe: number for number, keyframe in enumerate(sorted(known))}
         for episode, known in keyframes.items()
     }
-    return {name: _table(name, members, ordinals, words) for name, members in families.items()}
+    return {name: _numbered(joined(parts[name]), ordinals) for name in waiting}
+
+
+_AT_ONCE = 250
+"""Rows that are made arrays together. A row as Python objects takes ten times the memory."""
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """The questions of all.
+
+    Raises:
+        DatasetError: they differ in the number of options.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    if len({table.choices for table in tables}) > 1:
+        raise _unreadable(first.family, "not all have the same number")
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(table, name) for table in tables])
+        for name in first.__dataclass_fields__
+        if isinstance(getattr(first, name), np.ndarray)
+    }
+    return replace(first, **arrays)
 
 
 def _table(
     family: str,
     members: Sequence[tuple[str, Mapping[str, Any]]],
-    ordinals: Mapping[str, Mapping[int, int]],
     words: Words,
+    known: dict[str, str],
 ) -> Table:
+    """Some questions of a family; their keyframes are yet to be numbered."""
     rows = [row for _, row in members]
     positions = family != "motion"
-    texts = [row["options"] for row in rows]
+    texts = [[known.setdefault(text, text) for text in row["options"]] for row in rows]
+
+    def words_of(of: Iterable[str]) -> Array:
+        return np.array([known.setdefault(word, word) for word in of], dtype=object)
+
     return Table(
         family=family,
         positions=positions,
@@ -128,13 +165,19 @@ def _table(
         state=np.array([row["state"][:3] for row in rows], dtype=float).round(3),
         target=np.array([row["target"][:3] for row in rows], dtype=float).round(3),
         shown=np.array([row["spec"]["state"] == "shown" for row in rows]),
-        task=np.array([row["task"] for row in rows]),
-        episode=np.array([row["episode"] for row in rows]),
-        split=np.array([split for split, _ in members]),
+        task=words_of(row["task"] for row in rows),
+        episode=words_of(row["episode"] for row in rows),
+        split=words_of(split for split, _ in members),
         variation=np.array([row["variation"] for row in rows]),
-        ordinal=np.array([ordinals[row["episode"]][row["keyframe"]] for row in rows]),
-        law=np.array([row["spec"]["law"] for row in rows]),
+        ordinal=np.array([row["keyframe"] for row in rows]),
+        law=words_of(row["spec"]["law"] for row in rows),
     )
+
+
+def _numbered(table: Table, ordinals: Mapping[str, Mapping[int, int]]) -> Table:
+    """With the keyframes' numbers within their episodes instead of their frames."""
+    pairs = zip(table.episode.tolist(), table.ordinal.tolist(), strict=True)
+    return replace(table, ordinal=np.array([ordinals[one][keyframe] for one, keyframe in pairs]))
 
 
 def _numbers(family: str, texts: Sequence[Sequence[str]], positions: bool, words: Words) -> Array:
@@ -147,7 +190,11 @@ def _numbers(family: str, texts: Sequence[Sequence[str]], positions: bool, words
         steps = {label.text(words): label.steps for label in all_labels()}
         return np.array([[steps[text] for text in options] for options in texts], dtype=float)
     except (ValueError, KeyError) as error:
-        raise DatasetError(
-            f"{family}: an option cannot be read, or questions differ in their number ({error})",
-            "robotmcqa validate says which row is wrong",
-        ) from None
+        raise _unreadable(family, str(error)) from None
+
+
+def _unreadable(family: str, why: str) -> DatasetError:
+    return DatasetError(
+        f"{family}: an option cannot be read, or questions differ in their number ({why})",
+        "robotmcqa validate says which row is wrong",
+    )

@@ -35,7 +35,9 @@ class Facts:
     states: Counter[Cell] = field(default_factory=Counter)
     targets: Counter[Cell] = field(default_factory=Counter)
     _moment: tuple[str, int] | None = None
-    _asked: defaultdict[tuple[str, str], set[int]] = field(default_factory=lambda: defaultdict(set))
+    _episode: tuple[str, str] | None = None
+    _asked: set[int] = field(default_factory=set)  # keyframes of that episode
+    _keyframes: defaultdict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     _candidates: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
 
     def add(self, row: Mapping[str, Any], showable: bool) -> None:
@@ -49,15 +51,24 @@ class Facts:
         self._moment = (row["episode"], row["frame"])
         self.states[_cell(row["state"])] += 1
         self.targets[_cell(row["target"])] += 1
-        self._asked[row["task"], row["episode"]].add(row["keyframe"])
+        if (row["task"], row["episode"]) != self._episode:
+            self._close()
+            self._episode = (row["task"], row["episode"])
+        self._asked.add(row["keyframe"])
+
+    def _close(self) -> None:
+        """The rows of an episode stand together: it is counted when the next one begins."""
+        if self._episode:
+            self._keyframes[self._episode[0]][len(self._asked)] += 1
+        self._episode, self._asked = None, set()
 
     @property
     def keyframes(self) -> dict[str, Counter[int]]:
         """Task -> number of keyframes asked about -> demonstrations."""
-        counted: defaultdict[str, Counter[int]] = defaultdict(Counter)
-        for (task, _), keyframes in self._asked.items():
-            counted[task][len(keyframes)] += 1
-        return dict(counted)
+        counted = {task: Counter(counts) for task, counts in self._keyframes.items()}
+        if self._episode:
+            counted.setdefault(self._episode[0], Counter())[len(self._asked)] += 1
+        return counted
 
     def shown(self, families: Sequence[str]) -> list[str]:
         """Ids of the rows to show: one of each family, of different tasks where there are several.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from robotmcqa.audit import COLUMNS, Audit, audit_tables, tables_of
+from robotmcqa.audit import COLUMNS, FEW_QUESTIONS, Audit, audit_tables, drawn_of, tables_of
 from robotmcqa.card.blocks import blocks
 from robotmcqa.card.facts import FACT_COLUMNS, Facts
 from robotmcqa.card.plots import plots
@@ -137,17 +137,19 @@ def _looked_at(
     what models are trained on.
     """
     facts = Facts()
+    drawn = drawn_of(manifest, FEW_QUESTIONS)
 
     def counted() -> Iterator[tuple[str, dict[str, Any]]]:
         for number, (split, some) in enumerate(shards.items()):
             for shard in some:
                 for row in read_rows(shard, sorted({*FACT_COLUMNS, *COLUMNS})):
                     facts.add(row, showable=number == 0)
-                    yield split, row
+                    if drawn.takes(row["episode"]):
+                        yield split, row
 
     if manifest["spec"]["format"] == "choice":
         tables = tables_of(counted(), scene.motion_words)
-        return facts, audit_tables(tables, quick=True)
+        return facts, replace(audit_tables(tables, quick=True), share=drawn.share)
     for _ in counted():
         pass
     return facts, None

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import fsync
+from robotmcqa.places import fsync
 
 __all__ = ["MARK", "new_folder"]
 

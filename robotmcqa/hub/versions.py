@@ -2,7 +2,8 @@
 
 A tag of that form is a release, and never moves. The number says what a reader has to expect:
 *major* is for people to decide, *minor* for another schema or other questions (the spec has
-changed), *patch* for other rows or another card under the same spec.
+changed), *patch* for other rows, more rows (``extract --append``) or another card under the same
+spec.
 """
 
 from __future__ import annotations
@@ -122,6 +123,9 @@ def _row_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterabl
             yield f"{split}: {one} questions are now {other}"
     kept = dict(_data(before)).items() & dict(_data(after)).items()
     changed = len(_data(after)) - len(kept)
+    if len(kept) == len(_data(before)):
+        yield f"{changed} data files are new; those that were there are unchanged"
+        return
     yield f"rows have changed in {changed} of {len(_data(after))} data files"
 
 

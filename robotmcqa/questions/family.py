@@ -138,6 +138,7 @@ def same_episode(moments: Sequence[Moment]) -> Matrix:
 
 def squared_distances(points: Matrix) -> Matrix:
     """(n, n) squared distances of (n, 3) positions in whole millimetres."""
-    gaps: Matrix = points[:, None] - points[None, :]
-    total: Matrix = (gaps**2).sum(axis=2)
+    total: Matrix = np.zeros((len(points), len(points)), dtype=points.dtype)
+    for axis in points.T:  # all three at once would take several times the memory
+        total += (axis[:, None] - axis[None, :]) ** 2
     return total

@@ -99,6 +99,7 @@ def _differences(moments: Sequence[Moment], spec: Spec) -> Matrix:
         [motion_label(one.position, one.target_position, spec.dead_band).steps for one in moments],
         dtype=np.int64,
     )
-    gaps: Matrix = np.abs(labels[:, None] - labels[None, :])
-    total: Matrix = gaps.sum(axis=2)
+    total: Matrix = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    for axis in labels.T:
+        total += np.abs(axis[:, None] - axis[None, :])
     return total

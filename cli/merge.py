@@ -1,0 +1,68 @@
+"""``robotmcqa merge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def merge(
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR DIR ...", help="The data sets, in order.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the data set to be.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Put data sets with the same spec together.
+
+    A demo that two of them have is taken from the first; the summary counts the others, and
+    meta/failures.jsonl names them. Data files whose questions all stay are taken over byte for
+    byte. Where questions exchange their answers (the law 'swapped'), a demo cannot be taken out
+    from among those of its task: such a merge is refused.
+
+    \b
+    Examples:
+      robotmcqa merge monday tuesday --out both
+      robotmcqa merge part-* --out whole --json
+    """
+    from robotmcqa.merge import merge as run
+
+    from . import output
+    from .progress import Bars
+
+    with Bars() as bars:
+        made = run(
+            directories,
+            out,
+            overwrite=overwrite,
+            begin=lambda shards: bars.stage("Merging", shards, unit="files"),
+            advance=lambda: bars.advance(1),
+        )
+    splits = made.manifest["splits"]
+    rows = sum(split["rows"] for split in splits.values())
+    if json:
+        output.result(
+            {
+                "out": str(made.out),
+                "rows": rows,
+                "splits": splits,
+                "taken": made.taken,
+                "rewritten": made.rewritten,
+                "dropped": list(made.dropped),
+            }
+        )
+        return
+    for folder, dropped in zip(directories, made.dropped, strict=True):
+        if dropped:
+            typer.echo(f"{folder}: {dropped} demos left out, for an earlier data set has them.")
+    for name, numbers in splits.items():
+        typer.echo(f"{name}: {numbers['rows']} questions from {numbers['episodes']} demos")
+    output.hint(
+        f"Wrote {made.out}: {made.taken} data files as they were, {made.rewritten} without some "
+        "of their questions."
+    )

@@ -1,0 +1,254 @@
+"""``extract --append``: old rows stay as they are, new demos get questions under the same spec."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from robotmcqa import Spec, extract, open_source, validate
+from robotmcqa.dataset import Dataset
+from robotmcqa.errors import UsageError
+from robotmcqa.files import sha256_of
+from robotmcqa.generations import generations_of
+from robotmcqa.spec import preset
+from tests.conftest import Run, rows_of, tree
+from tests.extractions import broken, failures_of, manifest_of
+from tests.factory import write_demos
+from tests.runs import command, killed_at, made
+
+TASKS = {"reach_target": 12, "push_button": 12}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("first")
+    write_demos(folder, TASKS, size=16)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def more(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four demos of each task that ``first`` has too, and twelve others; a third task."""
+    folder = tmp_path_factory.mktemp("more")
+    write_demos(folder, dict.fromkeys(TASKS, 16), size=16, seed=8)
+    write_demos(folder, {"stack_blocks": 10}, size=16)
+    return folder
+
+
+def both(first: Path, more: Path, out: Path, spec: Spec, **options: Any) -> Path:
+    made(first, out, spec)
+    return made(more, out, spec, append=True, **options)
+
+
+SPECS = {
+    "paper": Spec(test_fraction=0.3),
+    "matched": Spec(distractors="matched", cameras=(), test_fraction=0.3),
+    "grounded": preset("grounded", cameras=(), test_fraction=0.3),
+    "open": Spec(format="open", cameras=()),
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_old_rows_stay_and_new_ones_come_behind_them(
+    first: Path, more: Path, tmp_path: Path, name: str
+) -> None:
+    spec = SPECS[name]
+    old = made(first, tmp_path / "old", spec)
+    out = both(first, more, tmp_path / "out", spec)
+    assert validate(out).problems == []
+    for shard in Dataset.open(old).shards():
+        assert sha256_of(out / shard["path"]) == shard["sha256"]
+    before = {row["id"]: row for row in rows_of(old)}
+    after = {row["id"]: row for row in rows_of(out)}
+    assert before.items() <= after.items()
+    new = [row for row in after.values() if row["id"] not in before]
+    assert {row["task"] for row in new} == {*TASKS, "stack_blocks"}
+    assert not {row["episode"] for row in new} & {row["episode"] for row in before.values()}
+    one, two = generations_of(manifest_of(out))
+    assert (one["rows"], two["rows"]) == (len(before), len(new))
+    assert two["repeated"] == 8
+    assert two["episodes"] == 34
+    made_of = json.loads((out / "meta/provenance.json").read_text("utf-8"))
+    assert [made_of["source"]["episodes"], made_of["appended"][0]["source"]["episodes"]] == [24, 34]
+
+
+def test_the_pool_of_matched_is_recorded_and_held_to(
+    first: Path, more: Path, tmp_path: Path
+) -> None:
+    out = both(first, more, tmp_path / "out", SPECS["matched"])
+    assert generations_of(manifest_of(out))[1]["pools"] == "meta/pools-00001.parquet"
+    old = {row["episode"] for row in rows_of(made(first, tmp_path / "old", SPECS["matched"]))}
+    answers = {
+        tuple(round(1000 * one) for one in row["target"][:3])
+        for row in rows_of(out)
+        if row["episode"] in old
+    }
+    new = [row for row in rows_of(out) if row["episode"] not in old and row["family"] == "waypoint"]
+    drawn = {
+        tuple(round(1000 * one) for one in point) for row in new for point in row["distractors"]
+    }
+    assert drawn & answers, "new questions draw from old demos too"
+
+
+def test_a_distractor_from_outside_the_recorded_pool_is_found(
+    first: Path, more: Path, tmp_path: Path
+) -> None:
+    out = both(first, more, tmp_path / "out", SPECS["matched"])
+    pools = out / "meta/pools-00001.parquet"
+    pq.write_table(pq.read_table(pools).slice(0, 1), pools)
+    manifest = manifest_of(out)
+    for file in manifest["files"]:
+        if file["path"] == "meta/pools-00001.parquet":
+            file |= {"bytes": pools.stat().st_size, "sha256": sha256_of(pools)}
+    (out / "meta/manifest.json").write_text(json.dumps(manifest))
+    problems = validate(out).problems
+    assert len(problems) > 20
+    assert all("recorded pool" in one.what for one in problems)
+
+
+@pytest.mark.parametrize("name", ["paper", "grounded"])
+def test_the_bytes_do_not_hang_on_the_workers(
+    first: Path, more: Path, tmp_path: Path, name: str
+) -> None:
+    one = both(first, more, tmp_path / "one", SPECS[name])
+    two = tmp_path / "two"
+    shutil.copytree(made(first, tmp_path / "old", SPECS[name]), two)
+    extract(open_source(f"rlbench:{more}"), SPECS[name], two, workers=2, append=True)
+    assert tree(one) == tree(two)
+
+
+def test_nothing_new_is_said_and_changes_nothing(
+    robotmcqa: Run, first: Path, tmp_path: Path
+) -> None:
+    out = made(first, tmp_path / "out", Spec())
+    before = tree(out)
+    done = robotmcqa(*command(first, out, "--append")[1:])
+    assert done.returncode == 0, done.stderr
+    assert "Nothing new" in done.stderr
+    assert "24 demos had been there before" in done.stderr
+    assert tree(out) == before
+
+
+def test_failures_of_both_are_listed(tmp_path: Path) -> None:
+    for number, name in enumerate(("one", "two")):
+        write_demos(tmp_path / name, {"reach_target": 5}, frames=60, size=16, seed=50 * number)
+        broken(tmp_path / name)
+    out = both(tmp_path / "one", tmp_path / "two", tmp_path / "out", Spec())
+    assert validate(out).problems == []
+    lines = failures_of(out)
+    assert manifest_of(out)["failures"] == len(lines)
+    assert len({json.dumps(line) for line in lines}) == len(lines) >= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--seed", "5"], "seed: 0 there, 5 now"),
+        (["--choices", "5"], "choices: 4 there, 5 now"),
+        (["--no-images"], "cameras"),
+    ],
+)
+def test_another_spec_is_refused_by_field(
+    robotmcqa: Run, first: Path, tmp_path: Path, options: list[str], named: str
+) -> None:
+    out = made(first, tmp_path / "out", Spec())
+    before = tree(out)
+    done = robotmcqa(*command(first, out, "--append", *options)[1:])
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert tree(out) == before
+
+
+def test_what_cannot_be_added_to_is_refused(robotmcqa: Run, first: Path, tmp_path: Path) -> None:
+    done = robotmcqa(*command(first, tmp_path / "none", "--append")[1:])
+    assert done.returncode == 2
+    assert "no data set to add to" in done.stderr
+    done = robotmcqa(*command(first, tmp_path / "none", "--append", "--overwrite")[1:])
+    assert done.returncode == 2
+    assert "exclude each other" in done.stderr
+
+
+def test_demos_under_another_licence_are_refused(first: Path, tmp_path: Path) -> None:
+    out = made(first, tmp_path / "out", Spec())
+    before = tree(out)
+    with pytest.raises(UsageError, match="under"):
+        extract(open_source("sim"), Spec(), out, append=True)
+    assert tree(out) == before
+
+
+def test_stopped_at_any_rename_it_can_be_resumed(
+    first: Path, more: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = Spec(cameras=(), families=("waypoint",), distractors="matched", test_fraction=0.3)
+    old = made(first, tmp_path / "old", spec)
+    new = both(first, more, tmp_path / "new", spec)
+    before, after = tree(old), tree(new)
+    step, seen = 1, set()
+    while True:
+        out = tmp_path / f"out{step}"
+        shutil.copytree(old, out)
+        if not killed_at(step, partial(made, more, out, spec, append=True), monkeypatch):
+            break
+        there = {name: one for name, one in tree(out).items() if not name.startswith(".extract")}
+        if (out / "meta/manifest.json").exists():
+            assert there in (before, after)
+            assert validate(out).ok
+            seen.add("old" if there == before else "new")
+        begun = (out / ".extract/plan.json").exists()
+        if begun:
+            with pytest.raises(UsageError, match="interrupted"):
+                made(more, out, spec, append=True)
+        assert tree(made(more, out, spec, append=True, resume=begun)) == after, f"step {step}"
+        step += 13 if step < 30 else 1
+    assert seen == {"old", "new"}
+
+
+def test_shards_keep_the_size_that_was_asked_for(robotmcqa: Run, tmp_path: Path) -> None:
+    write_demos(tmp_path / "one", {"reach_target": 6}, size=224)
+    write_demos(tmp_path / "two", {"reach_target": 6}, size=224, seed=50)
+    out = tmp_path / "out"
+    for name, options in (("one", ["--shard-size", "1MiB"]), ("two", ["--append"])):
+        done = robotmcqa(*command(tmp_path / name, out, *options)[1:])
+        assert done.returncode == 0, done.stderr
+    assert manifest_of(out)["shard_bytes"] == 1 << 20
+    shards = Dataset.open(out).shards()
+    assert max(shard["bytes"] for shard in shards) < 2 << 20
+    done = robotmcqa(*command(tmp_path / "one", out, "--shard-size", "lots", "--overwrite")[1:])
+    assert done.returncode == 2
+    assert "64MB" in done.stderr
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_is_added_never_touches_what_was_there(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """append(A, B) has A's rows as they were, B's others, and each episode once."""
+    scratch = tmp_path_factory.mktemp("law")
+    ranges = [data.draw(st.tuples(st.integers(0, 6), st.integers(2, 6))) for _ in range(3)]
+    law = data.draw(st.sampled_from(["uniform", "matched", "swapped"]))
+    spec = Spec(cameras=(), distractors=law, state="withheld", test_fraction=0.3, stride=20)
+    out = scratch / "out"
+    known: dict[str, Any] = {}
+    seeds: set[int] = set()
+    for number, (start, count) in enumerate(ranges):
+        demos = scratch / str(number)
+        write_demos(demos, {"reach_target": count}, size=16, frames=60, seed=start)
+        made(demos, out, spec, append=number > 0)
+        seeds |= set(range(start, start + count))
+        rows = {row["id"]: row for row in rows_of(out)}
+        assert len(rows) == len(rows_of(out))
+        assert known.items() <= rows.items()
+        known = rows
+        report = validate(out)
+        assert report.problems == []
+    if law == "uniform":
+        assert len({row["episode"] for row in known.values()}) == len(seeds)
