@@ -15,9 +15,11 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,14 +88,16 @@ def connected(address: str | None, workers: int | None) -> Iterator[Engine]:
     folder = _session_folder() if address is None else None
     try:
         try:
-            if address is None:
-                _start(ray, workers or available_cores(), folder)
-            else:
-                _connect(ray, address)
+            with _sigint_held():
+                if address is None:
+                    _start(ray, workers or available_cores(), folder)
+                else:
+                    _connect(ray, address)
             _hush()
             yield RayEngine(ray)
         finally:
-            ray.shutdown()
+            with _sigint_held():
+                ray.shutdown()
     finally:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
@@ -165,6 +169,27 @@ def _stderr_aside() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def _sigint_held() -> Iterator[None]:
+    """Ctrl-C is heard at the end: it can crash a Ray that is half started.
+
+    Processes that are started here never hear it, and so wait for us to end them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signal handlers belong to the main thread
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _hush() -> None:
