@@ -83,7 +83,7 @@ def connected(address: str | None, workers: int | None) -> Iterator[Engine]:
         raise UsageError(f"--ray-address {address}", f"it is {_FORMS}")
     ray = _imported()
     if ray.is_initialized():
-        yield RayEngine(ray)
+        yield RayEngine(ray, kept=True)
         return
     folder = _session_folder() if address is None else None
     try:
@@ -209,9 +209,15 @@ def _first_line(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RayEngine:
-    """The cluster that this process is connected to."""
+    """The cluster that this process is connected to.
+
+    Attributes:
+        ray: the package.
+        kept: the connection goes on when the engine is not used any more.
+    """
 
     ray: Any
+    kept: bool = False
 
     def __str__(self) -> str:
         nodes = sum(bool(node["Alive"]) for node in self.ray.nodes())
@@ -245,8 +251,9 @@ class RayEngine:
                     size = _next_size(size, seconds / len(results))
                     yield from results
         finally:
-            for ref in running:
-                self.ray.cancel(ref, force=True)
+            if self.kept:  # else the end of the connection ends them
+                for ref in running:
+                    self.ray.cancel(ref)
 
     def _cores(self) -> int:
         return max(1, int(self.ray.cluster_resources().get("CPU", 0)))
