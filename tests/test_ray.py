@@ -139,6 +139,7 @@ def test_what_becomes_of_jobs(tmp_path: Path) -> None:
     assert "tests/ray_cases.py" in found["full"]["notes"]
     assert found["elsewhere"]["kind"] == "EngineError"
     assert "other bytes" in found["elsewhere"]["what"]
+    assert found["nested"] == [f"job{number}" for number in range(6)]
     assert found["killed_twice"] == [f"job{number}" for number in range(6)]
     assert found["killed_always"]["kind"] == "EngineError"
     assert "one: its worker died" in found["killed_always"]["what"]
