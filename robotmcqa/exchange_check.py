@@ -104,9 +104,10 @@ def _uneven(rights: Rights, choices: int) -> Iterator[str]:
             continue
         others = {one for out in options for one in beside[options - {out}]} - options
         circles = [_Circle(options | {one}, rights) for one in others]
-        possible = over.total() <= sum(circle.most for circle in circles)
+        most = sum(circle.most for circle in circles)
+        possible = over.total() <= most
         drawn = all(circle.chance >= BY_CHANCE for circle in circles)
-        lean = letter_balance(dict(zip(LETTERS, over.values(), strict=False)), choices)
+        lean = letter_balance(_of_circles(options, counts, most), choices)
         if not (possible and drawn and lean >= UNEVEN):
             listed = ", ".join(f"'{one}' {counts[one]}" for one in sorted(options))
             yield (
@@ -119,6 +120,18 @@ def _over(options: Options, counts: Counter[str]) -> Counter[str]:
     """What is left of the right answers when every option has had as many as the rarest."""
     least = min(counts[option] for option in options)
     return Counter({one: counts[one] - least for one in options if counts[one] > least})
+
+
+def _of_circles(options: Options, counts: Counter[str], most: int) -> dict[str, int]:
+    """The right answers that can be due to circles, by letters that stand for the options.
+
+    All others are of whole sets, in which each option is right once. So many circles are granted
+    as there can be: fewer would be more even than chance makes them, never less.
+    """
+    even = max(0, counts.total() - most) // len(options)
+    even = min(even, *(counts[one] for one in options))
+    left = [counts[one] - even for one in sorted(options)]
+    return dict(zip(LETTERS, left, strict=False))
 
 
 class _Circle:

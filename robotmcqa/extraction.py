@@ -125,7 +125,8 @@ def extract(
     Args:
         source: where the demos are.
         spec: what to ask about them.
-        out: folder of the data set; new, empty, or one to resume or overwrite.
+        out: place of the data set: new, empty, or one to resume, overwrite or add to. A folder, or
+            what :func:`~robotmcqa.places.located` makes of a URL.
         selection: which demos; all by default.
         engine: runs the workers; :func:`~robotmcqa.engines.open_engine` opens another one.
         workers: processes; None for as many as there are cores and work for them. With more than

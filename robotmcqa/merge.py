@@ -121,7 +121,8 @@ def merge(
     _check_alike(parts)
     _find_repeated(parts)
     manifests = [part.dataset.manifest for part in parts]
-    plan = {"merge": [content_digest(manifest) for manifest in manifests]}
+    digests = [content_digest(manifest) for manifest in manifests]
+    plan = {"merge": digests, "demos": 0, "overwrite": True}
     _refuse_occupied(out, overwrite)
     # A merge takes a moment: what an interrupted one has left is simply made again.
     with open_workplace(out, plan, resume=False, overwrite=True) as place:

@@ -44,6 +44,12 @@ own.
 """
 
 
+FEW_CIRCLES = 600
+"""Up to so many questions of a family in a task and split, circles stand in the order in which they
+came about: data sets of that size that are out keep their bytes.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
     """For one task in one split: the law of each family, and what the laws draw from.
@@ -152,12 +158,28 @@ def _sets(
         moments = [moment for index in block for moment in asked[index]]
         apart, unlike = family.apart(moments, spec), family.unlike(moments, spec)
         for members in exchangeable_sets(apart, unlike, spec.choices, draws):
+            if total > FEW_CIRCLES and len(members) > spec.choices:
+                members = _in_a_circle(members, moments, family, spec)
             for member, others in zip(members, partners(members, spec.choices), strict=True):
                 one = moments[member]
                 sets[family.name, one.episode, one.frame] = tuple(
                     (moments[other].episode, family.exchanged(moments[other])) for other in others
                 )
     return sets, 1 - len(sets) / total if total else 1.0
+
+
+def _in_a_circle(
+    members: Sequence[int], moments: Sequence[Moment], family: Family, spec: Spec
+) -> tuple[int, ...]:
+    """A set of more than a question's options in an order that hangs on nothing.
+
+    The order it comes in is that of the ranks by which its members were chosen, and of a common
+    answer's many questions the one of the lowest rank is chosen. Where the same answers meet in
+    many circles, they would mostly stand in the same order.
+    """
+    first = moments[members[0]]
+    draws = Draws(spec.seed, SPEC_VERSION, family.name, "circle", first.episode, first.frame)
+    return tuple(draws.without_replacement(members))
 
 
 def _asked(family: Family, episode: Episode, spec: Spec) -> list[Moment]:

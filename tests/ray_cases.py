@@ -98,13 +98,17 @@ def endless(engine: Engine) -> dict[str, int]:
 
 
 def main(folder: Path) -> dict[str, Any]:
+    (folder / "twice").mkdir()
     jobs = [Job(f"job{number}") for number in range(6)]
     with open_engine("ray", workers=2) as engine:
+        with open_engine("ray") as again:  # the connection that there is
+            nested = sorted(again.run_jobs(Deadly(folder, 0), jobs, 2))
         return {
+            "nested": nested,
             "refused": raised(engine, refuse),
             "full": raised(engine, full),
             "elsewhere": raised(engine, Particular()),
-            "killed_twice": sorted(engine.run_jobs(Deadly(folder, 2), jobs, 2)),
+            "killed_twice": sorted(engine.run_jobs(Deadly(folder / "twice", 2), jobs, 2)),
             "killed_always": raised(engine, Deadly(folder, 10**6)),
             "attempts": len(list(folder.glob("one.*"))),
             "endless": endless(engine),

@@ -137,7 +137,9 @@ def test_what_cannot_be_merged_is_refused(parts: list[Path], tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_order_matters_only_where_there_are_duplicates(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -139,6 +139,7 @@ def test_what_becomes_of_jobs(tmp_path: Path) -> None:
     assert "tests/ray_cases.py" in found["full"]["notes"]
     assert found["elsewhere"]["kind"] == "EngineError"
     assert "other bytes" in found["elsewhere"]["what"]
+    assert found["nested"] == [f"job{number}" for number in range(6)]
     assert found["killed_twice"] == [f"job{number}" for number in range(6)]
     assert found["killed_always"]["kind"] == "EngineError"
     assert "one: its worker died" in found["killed_always"]["what"]
@@ -259,14 +260,10 @@ def name(pid: int) -> str:
         return ""
 
 
-@pytest.mark.slow
-@needs_proc
-def test_ctrl_c_ends_ray_too(whole: dict[str, str], tmp_path: Path) -> None:
-    """As a terminal sends it: to every process of the group."""
-    out = tmp_path / "out"
-    words = [str(SCRIPT), "extract", *SIMULATED, "--out", str(out), *ENGINES["ray"]]
-    driver = subprocess.Popen(
-        words,
+def in_a_terminal(out: Path) -> subprocess.Popen[str]:
+    """An extraction on a Ray of its own, at the head of a group of processes."""
+    return subprocess.Popen(
+        [str(SCRIPT), "extract", *SIMULATED, "--out", str(out), *ENGINES["ray"]],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -274,18 +271,39 @@ def test_ctrl_c_ends_ray_too(whole: dict[str, str], tmp_path: Path) -> None:
         start_new_session=True,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
-    wait_until(lambda: spooled(out) >= 4)
+
+
+def ended_by_ctrl_c(driver: subprocess.Popen[str]) -> str:
+    """What it has said on stderr; every process of its group heard, as from a terminal."""
     family = descendants(driver.pid)
-    assert len(family) > 4
     os.killpg(driver.pid, signal.SIGINT)
-    stdout, stderr = driver.communicate(timeout=60)
+    stdout, stderr = driver.communicate(timeout=120)
     assert driver.returncode == 130, stderr
-    assert "--resume" in stderr
     assert "Traceback" not in stderr
     assert not stdout
     wait_until(lambda: not any(alive(pid, start) for pid, start in family.items()), 20)
+    return stderr
+
+
+@pytest.mark.slow
+@needs_proc
+def test_ctrl_c_ends_ray_too(whole: dict[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    driver = in_a_terminal(out)
+    wait_until(lambda: spooled(out) >= 4)
+    assert len(descendants(driver.pid)) > 4
+    assert "--resume" in ended_by_ctrl_c(driver)
     ended_well(simulation(out, "--resume"))
     assert tree(out) == whole
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize("sign", ["gcs_server", "raylet/raylet", "ray::"])
+def test_ctrl_c_while_ray_starts(tmp_path: Path, sign: str) -> None:
+    driver = in_a_terminal(tmp_path / "out")
+    wait_until(lambda: any(sign in name(pid) for pid in descendants(driver.pid)))
+    ended_by_ctrl_c(driver)
 
 
 @pytest.mark.slow

@@ -15,11 +15,13 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -39,6 +41,8 @@ Result = TypeVar("Result")
 RETRIES = 5
 """How often a job runs again whose worker or node has died, before it is given up."""
 
+_GONE = ("WorkerCrashedError", "NodeDiedError", "OutOfMemoryError")
+
 _PER_CORE = 2
 """Jobs in flight for each core: one at work, and the next already there."""
 
@@ -52,6 +56,7 @@ _OBJECT_STORE = 128 << 20
 _PLACE = re.compile(r"(?:ray://)?(?P<host>[^/@:]+|\[[^/@]+\]):(?P<port>\d{1,5})")
 _FORMS = "auto or HOST:PORT on a machine that is a node of it, ray://HOST:10001 on another"
 
+_TOKEN = "RAY_AUTH_TOKEN"
 _SWITCH = "_worker_logs_enabled"
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -77,26 +82,24 @@ def connected(address: str | None, workers: int | None) -> Iterator[Engine]:
     Raises:
         EngineError: Ray is not installed, does not start, or does not answer at the address.
     """
-    if address not in (None, "auto") and not _PLACE.fullmatch(address):
+    if address is not None and address != "auto" and not _PLACE.fullmatch(address):
         raise UsageError(f"--ray-address {address}", f"it is {_FORMS}")
     ray = _imported()
     if ray.is_initialized():
-        yield RayEngine(ray)
+        yield RayEngine(ray, kept=True)
         return
-    folder = _session_folder() if address is None else None
-    try:
+    with nullcontext("") if address else _session_folder() as folder:
         try:
-            if address is None:
-                _start(ray, workers or available_cores(), folder)
-            else:
-                _connect(ray, address)
+            with _sigint_held():
+                if address:
+                    _connect(ray, address)
+                else:
+                    _start(ray, workers or available_cores(), folder)
             _hush()
             yield RayEngine(ray)
         finally:
-            ray.shutdown()
-    finally:
-        if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+            with _sigint_held():
+                ray.shutdown()
 
 
 def _imported() -> Any:
@@ -110,15 +113,26 @@ def _imported() -> Any:
     return ray
 
 
-def _session_folder() -> str:
-    """For the sockets and logs of a Ray of our own: a short path, for those of sockets are."""
+@contextmanager
+def _session_folder() -> Iterator[str]:
+    """For sockets and logs of a Ray of our own; and a token, which keeps strangers out of it.
+
+    Without one in the environment Ray would leave one in the user's home.
+    """
     place = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="robotmcqa-ray-", dir=place if len(place) < 32 else "/tmp")
+    short = place if len(place) < 32 else "/tmp"  # paths of sockets are
+    before = os.environ.get(_TOKEN)
+    os.environ[_TOKEN] = before or secrets.token_hex(32)
+    folder = tempfile.mkdtemp(prefix="robotmcqa-ray-", dir=short)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if before is None:
+            del os.environ[_TOKEN]
 
 
-def _start(ray: Any, workers: int, folder: str | None) -> None:
-    # Ray keeps strangers out with a token, which it would leave in the user's home.
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+def _start(ray: Any, workers: int, folder: str) -> None:
     try:
         with _stderr_aside():
             ray.init(
@@ -167,6 +181,27 @@ def _stderr_aside() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def _sigint_held() -> Iterator[None]:
+    """Ctrl-C is heard at the end: it can crash a Ray that is half started.
+
+    Processes that are started here never hear it, and so wait for us to end them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signal handlers belong to the main thread
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _hush() -> None:
     """Have Ray keep to itself what it would print on stdout: each worker that dies, as it dies.
 
@@ -184,9 +219,15 @@ def _first_line(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RayEngine:
-    """The cluster that this process is connected to."""
+    """The cluster that this process is connected to.
+
+    Attributes:
+        ray: the package.
+        kept: the connection goes on when the engine is not used any more.
+    """
 
     ray: Any
+    kept: bool = False
 
     def __str__(self) -> str:
         nodes = sum(bool(node["Alive"]) for node in self.ray.nodes())
@@ -220,8 +261,9 @@ class RayEngine:
                     size = _next_size(size, seconds / len(results))
                     yield from results
         finally:
-            for ref in running:
-                self.ray.cancel(ref, force=True)
+            if self.kept:  # else the end of the connection ends them
+                for ref in running:
+                    self.ray.cancel(ref)
 
     def _cores(self) -> int:
         return max(1, int(self.ray.cluster_resources().get("CPU", 0)))
@@ -244,9 +286,10 @@ class RayEngine:
         except self.ray.exceptions.RayTaskError as error:
             raise _original(error) from None
         except self.ray.exceptions.RayError as error:
-            name = getattr(jobs[0], "name", "a job")
+            gone = isinstance(error, tuple(getattr(self.ray.exceptions, one) for one in _GONE))
+            what = f"its worker died {RETRIES + 1} times" if gone else "Ray has failed"
             raise EngineError(
-                f"{name}: its worker died {RETRIES + 1} times ({_first_line(error)})",
+                f"{getattr(jobs[0], 'name', 'a job')}: {what} ({_first_line(error)})",
                 "run again with --resume; where memory is what ran out, with fewer --workers",
             ) from None
         if isinstance(answer, str):
