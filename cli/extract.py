@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .source import HELP as SOURCE_HELP
-from .source import opened, selection
+from .source import MAPPING_HELP, opened, selection
 
 if TYPE_CHECKING:
     from robotmcqa.audit import Audit
     from robotmcqa.extraction import Summary
+    from robotmcqa.scene import SceneMetadata
+    from robotmcqa.sources import DemoSource
     from robotmcqa.spec import Spec
 
 DEFAULT_OUT = Path("robotmcqa-dataset")
@@ -26,6 +28,7 @@ def extract(
         list[str] | None, typer.Option(help="Task name, repeatable, or 'all'. [default: all]")
     ] = None,
     source: Annotated[str, typer.Option(help=SOURCE_HELP)] = "auto",
+    mapping: Annotated[str | None, typer.Option(help=MAPPING_HELP)] = None,
     variation: Annotated[str, typer.Option(help="One variation number, or 'all'.")] = "all",
     episodes: Annotated[
         int | None,
@@ -43,7 +46,8 @@ def extract(
         bool, typer.Option("--shadows", help="Draw shadows in simulated pictures.")
     ] = False,
     camera: Annotated[
-        list[str] | None, typer.Option(help="Camera name, repeatable. [default: front]")
+        list[str] | None,
+        typer.Option(help="Camera name, repeatable. [default: front, or the only or first one]"),
     ] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="Questions without pictures.")] = (
         False
@@ -88,10 +92,13 @@ def extract(
     stride: Annotated[int, typer.Option(min=1, help="Ask about every N-th frame.")] = 10,
     keyframes: Annotated[
         str,
-        typer.Option(help="arm, gripper-only, every-K (every-10), or your own module:function."),
+        typer.Option(
+            help="arm, rest, gripper-only, every-K (every-10), or your own module:function."
+        ),
     ] = "arm",
     metadata: Annotated[
-        Path | None, typer.Option(help="Your scene's metadata (JSON). [default: RLBench's]")
+        Path | None,
+        typer.Option(help="Your scene's metadata (JSON). [default: RLBench's, or the mapping's]"),
     ] = None,
     template: Annotated[
         list[str] | None,
@@ -133,6 +140,8 @@ def extract(
       robotmcqa extract --source rlbench:/data/demos
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
+      robotmcqa extract --source lerobot:/data/libero --keyframes rest
+      robotmcqa extract --source lerobot:/data/mine --mapping mine.yaml --metadata lab.json
       robotmcqa extract --preset paper --config paper --out both
       robotmcqa extract --preset grounded --config grounded --out both
     """
@@ -146,6 +155,8 @@ def extract(
     from . import output
     from .progress import Bars
 
+    options = SourceOptions(seed, image_size, shadows, mapping)
+    found = opened(source, options, pictures=not no_images)
     if ":" in keyframes:
         sys.path.insert(0, "")  # a rule of the user's own may lie in the current folder
     overrides = {
@@ -160,10 +171,10 @@ def extract(
         "dead_band": round(dead_band * 1000),
         "stride": stride,
         "keyframes": keyframes,
-        "cameras": () if no_images else tuple(camera) if camera else None,
+        "cameras": () if no_images else _cameras(camera, found),
         "seed": seed,
         "test_fraction": test_fraction,
-        "scene": _scene(metadata),
+        "scene": _scene(metadata, found),
         "templates": _templates(template or []),
     }
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -172,9 +183,7 @@ def extract(
     with Bars() as bars:
         try:
             summary = run(
-                opened(
-                    source, SourceOptions(seed, image_size, shadows), pictures=bool(spec.cameras)
-                ),
+                found,
                 spec,
                 place,
                 selection(task or [], variation, episodes),
@@ -196,12 +205,38 @@ def extract(
     _report(summary, json, out)
 
 
-def _scene(metadata: Path | None) -> object:
-    if metadata is None:
-        return None
+def _scene(metadata: Path | None, source: DemoSource) -> SceneMetadata | None:
+    """The user's scene, or the one that the source's mapping brings; None for RLBench's."""
+    from robotmcqa.errors import UsageError
     from robotmcqa.scene import load_scene
+    from robotmcqa.sources import Mapped
 
-    return load_scene(metadata)
+    if metadata is not None:
+        return load_scene(metadata)
+    if not isinstance(source, Mapped):
+        return None
+    if source.scene is None:
+        raise UsageError(
+            "the mapping does not say in which scene the robot stands, and prompts describe it",
+            "--metadata FILE (docs/scene-metadata.md), or 'scene: rlbench' in the mapping",
+        )
+    return source.scene
+
+
+def _cameras(named: list[str] | None, source: DemoSource) -> tuple[str, ...] | None:
+    """What ``--camera`` names; of a source whose cameras have other names than RLBench's, one."""
+    from robotmcqa.sources import Mapped
+    from robotmcqa.spec import Spec
+
+    from . import output
+
+    if named:
+        return tuple(named)
+    usual = Spec().cameras
+    if not isinstance(source, Mapped) or set(usual) <= set(source.cameras) or not source.cameras:
+        return None
+    output.hint(f"camera: {source.cameras[0]} (--camera takes {', '.join(source.cameras)})")
+    return source.cameras[:1]
 
 
 def _templates(pairs: list[str]) -> dict[str, str]:

@@ -9,7 +9,15 @@ from . import output
 if TYPE_CHECKING:
     from robotmcqa.sources import DemoSource, Selection, SourceOptions
 
-HELP = "sim: the embedded simulator. rlbench:DIR: saved RLBench demos. auto: a simulator."
+HELP = (
+    "sim: the embedded simulator. rlbench:DIR: saved RLBench demos. lerobot:DIR or "
+    "lerobot:hf://org/name@revision: a LeRobot data set. auto: a simulator."
+)
+
+MAPPING_HELP = (
+    "With lerobot: which columns are what; a YAML file, or a preset such as droid. "
+    "[default: the preset that fits]"
+)
 
 
 def opened(
@@ -17,13 +25,13 @@ def opened(
 ) -> DemoSource:
     """Open what ``--source`` names; where that is ``auto``, say what it stands for and why.
 
-    Where ``pictures`` are to be drawn, say by what.
+    Where ``pictures`` are to be drawn, say by what; where columns are mapped, say how.
 
     Raises:
         UsageError: no such source, or it does not take these options.
         SourceError: the source does not exist or cannot be read.
     """
-    from robotmcqa.sources import Simulated, SourceOptions, choose_auto, open_source
+    from robotmcqa.sources import Mapped, Simulated, SourceOptions, choose_auto, open_source
 
     if text == "auto":
         text, why = choose_auto()
@@ -31,6 +39,8 @@ def opened(
     source = open_source(text, options or SourceOptions())
     if pictures and isinstance(source, Simulated):
         output.hint(f"pictures: drawn by {source.drawn_by()}")
+    if isinstance(source, Mapped):
+        output.hint(f"mapping: {source.mapped_by()}")
     return source
 
 

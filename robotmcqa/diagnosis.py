@@ -60,7 +60,7 @@ def _packages() -> Iterator[Finding]:
         extra = next(
             (
                 name
-                for name in ("train", "eval", "dev")
+                for name in ("lerobot", "train", "eval", "dev")
                 if requirement.marker and requirement.marker.evaluate({"extra": name})
             ),
             None,

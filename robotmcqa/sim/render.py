@@ -8,9 +8,7 @@ look like, and forty times faster than MuJoCo's defaults.
 from __future__ import annotations
 
 import os
-import struct
 import weakref
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -20,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robotmcqa.errors import UsageError
+from robotmcqa.png import png
 from robotmcqa.sim.gl import Backend, GLContext, choose_renderer, shared_context
 
 __all__ = ["Renderer", "View", "depth_image", "mask_image", "png"]
@@ -260,30 +259,6 @@ def _entry_points(kind: str) -> Iterator[None]:
             del os.environ["MUJOCO_GL"]
         else:
             os.environ["MUJOCO_GL"] = before
-
-
-def png(rgb: NDArray[np.uint8]) -> bytes:
-    """A picture (height, width, 3) as PNG; the same picture gives the same bytes.
-
-    Every row is stored as differences to the row above (PNG filter 2), compressed with zlib's
-    level 1. Level 6 saves a seventh and takes six times longer; trying all filters on each row, as
-    Pillow does, takes twice as long and saves nothing.
-    """
-    height, width, _ = rgb.shape
-    rows = rgb.reshape(height, 3 * width)
-    filtered = np.empty((height, 1 + 3 * width), np.uint8)
-    filtered[:, 0] = 2
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])  # modulo 256, as PNG wants it
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, colour
-    pixels = zlib.compress(filtered.tobytes(), 1)
-    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(data, zlib.crc32(kind))
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
 
 def depth_image(depth: NDArray[np.float32], near: float, far: float) -> NDArray[np.uint8]:
