@@ -26,11 +26,11 @@ class Arm:
         self._mujoco: Any = mujoco
         self._model: Any = _compiled(mujoco, file)
         self._data: Any = mujoco.MjData(self._model)
+        moving = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
         names = {
             self._model.joint(number).name: number
             for number in range(self._model.njnt)
-            if self._model.jnt_type[number]
-            in (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+            if int(self._model.jnt_type[number]) in moving
         }
         chosen = joints or tuple(names)
         if len(chosen) != columns or any(name not in names for name in chosen):

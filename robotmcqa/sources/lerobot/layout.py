@@ -212,7 +212,9 @@ def episodes_of(
                 found[place.episode] = place
         except KeyError as error:
             raise SourceError(f"{where}: {name}: no field {error}", _REMEDY) from None
-        except (OSError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
+        except OSError as error:
+            raise SourceError(f"{where}: {name}: {error.strerror or error}", _REMEDY) from None
+        except (ValueError, TypeError, AttributeError, pa.ArrowException) as error:
             raise SourceError(f"{where}: {name}: {error}", _REMEDY) from None
     return [found[number] for number in sorted(found)]
 
