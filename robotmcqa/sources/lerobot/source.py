@@ -146,17 +146,17 @@ class LeRobotSource:
         return video_frame(self.folder.file(shot.path), shot.path, seconds, self.info.fps)
 
     def broken_files(self, ref: DemoRef, cameras: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        place, broken = Place.parse(ref.locator), []
+        place = Place.parse(ref.locator)
+        broken: list[tuple[str, str]] = []
         try:
-            rows = self._rows(place)
-            states_of(rows, self.mapping, self.info.fps)
+            states_of(self._rows(place), self.mapping, self.info.fps)
         except DemoError as error:
             broken.append((place.data, error.what.removeprefix(f"{place.data}: ")))
         for camera in cameras:
-            column = self.pictures.get(camera)
-            if column is None:
-                continue
-            broken += self._broken_pictures(place, column)
+            if self._is_video(camera):
+                broken += self._broken_video(place, self.pictures[camera])
+            elif camera in self.pictures and not broken:
+                broken += self._broken_pictures(place, self.pictures[camera])
         return tuple(broken)
 
     # ------------------------------------------------------------------------------------- inside
@@ -253,21 +253,21 @@ class LeRobotSource:
             raise DemoError(f"{name}: no picture", _AGAIN)
         return png_of(data, name)
 
-    def _broken_pictures(self, place: Place, column: str) -> Iterator[tuple[str, str]]:
-        if self.info.features[column].dtype == "video":
-            shot = place.videos.get(column)
-            if shot is None:
-                return
-            try:
-                last = shot.start + (place.length - 1) / self.info.fps
-                length = video_seconds(self.folder.file(shot.path), shot.path)
-                if length < last:
-                    yield shot.path, f"{length:.3f} s long, the episode ends at {last:.3f} s"
-                    return
-                video_frame(self.folder.file(shot.path), shot.path, last, self.info.fps)
-            except DemoError as error:
-                yield shot.path, error.what.removeprefix(f"{shot.path}: ")
+    def _broken_video(self, place: Place, column: str) -> Iterator[tuple[str, str]]:
+        shot = place.videos.get(column)
+        if shot is None:
             return
+        last = shot.start + (place.length - 1) / self.info.fps
+        try:
+            length = video_seconds(self.folder.file(shot.path), shot.path)
+            if length < last:
+                yield shot.path, f"{length:.3f} s long, the episode ends at {last:.3f} s"
+            else:
+                video_frame(self.folder.file(shot.path), shot.path, last, self.info.fps)
+        except DemoError as error:
+            yield shot.path, error.what.removeprefix(f"{shot.path}: ")
+
+    def _broken_pictures(self, place: Place, column: str) -> Iterator[tuple[str, str]]:
         for frame in range(place.length):
             try:
                 self._stored_picture(place, column, frame)

@@ -132,6 +132,8 @@ def video_frame(path: str, name: str, seconds: float, fps: float) -> bytes:
         UsageError: PyAV is not installed.
     """
     av = decoder()
+    if not 0 <= seconds < 1e7:
+        raise DemoError(f"{name}: no frame at {seconds:g} s", "look at the timestamps")
     try:
         frame, off = _opened(path).near(seconds)
         if off > TOLERANCE / fps:
