@@ -30,7 +30,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def published(hub: Hub, folder: Path, repo: str = REPO) -> None:
-    hub.site.storage.create(repo, "dataset") if hasattr(hub.site.storage, "create") else None
+    hub.site.storage.create("dataset", repo, "anna", private=False)
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -100,6 +100,7 @@ def test_an_address_that_leads_nowhere(
     anna: Client, local: Path, address: str, code: int, words: str
 ) -> None:
     published(anna.hub, local)
+    anna.hub.site.storage.create("dataset", "lab/empty", "anna", private=False)
     anna.hub.commit("lab/empty", {"README.md": b"nothing"})
     done = anna.run("tasks", "--source", f"lerobot:{address}")
     assert done.returncode == code, done.stderr

@@ -113,7 +113,7 @@ class HubFolder:
 
 @lru_cache(maxsize=4)
 def _remote(repo: str) -> Remote:
-    """The client, once per process; it tells of waits on stderr, as a long fetch may have some."""
+    """The client, once per process."""
     from robotmcqa.hub.remote import Remote
 
     return Remote(repo)
