@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from robotmcqa.errors import DataError, MappingError, UsageError
+from robotmcqa.schema import schema_document
 from robotmcqa.sources import Selection, SourceOptions, open_source
 from robotmcqa.sources.lerobot import LeRobotSource
 from robotmcqa.sources.lerobot.layout import Feature, Info
@@ -330,6 +332,19 @@ def test_arguments_that_do_not_fit(root: Path, demos: Path, tmp_path: Path) -> N
         open_source("lerobot:/no/where")
     with pytest.raises(UsageError, match="no folder given"):
         open_source("lerobot:")
+
+
+def test_the_mapping_in_the_docs_is_valid(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs/sources.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    (tmp_path / "mine.yaml").write_text(block)
+    mapping = load_mapping(str(tmp_path / "mine.yaml"))
+    assert mapping.scale == 0.001
+    assert mapping.degrees
+    for name in preset_names():
+        assert f"| `{name}` |" in page
+    for field in schema_document("mapping")["properties"]:
+        assert f"`{field}`" in page or field in ("version", "fits")
 
 
 def test_the_folder_may_be_called_anything(root: Path, tmp_path: Path) -> None:

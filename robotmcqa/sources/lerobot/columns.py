@@ -22,6 +22,7 @@ from robotmcqa.errors import DemoError
 __all__ = ["episode_rows", "numbers"]
 
 KEPT_FILES = 8
+KEPT_GROUPS = 8
 KEPT_BYTES = 64 << 20
 """Of row groups in memory; the one read last is kept whatever its size."""
 
@@ -43,7 +44,8 @@ class _File:
         """Episode -> its first row and the one after its last."""
         if "episode_index" not in self.names:
             return {}
-        column = self.file.read(columns=["episode_index"]).column("episode_index")
+        index_only = self.file.read(columns=["episode_index"], use_threads=False)
+        column = index_only.column("episode_index")
         index = np.asarray(column.to_numpy())
         if not len(index):
             return {}
@@ -72,11 +74,15 @@ def _read(path: str, stamp: tuple[int, int], file: _File, groups: range, columns
         _groups.move_to_end(key)
         return _groups[key]
     # A name selects every column that begins with it, so the others are dropped again.
-    table = file.file.read_row_groups(list(groups), columns=columns).select(columns)
+    table = file.file.read_row_groups(list(groups), columns, use_threads=False).select(columns)
     _groups[key] = table
-    while len(_groups) > 1 and sum(one.nbytes for one in _groups.values()) > KEPT_BYTES:
+    while len(_groups) > 1 and (len(_groups) > KEPT_GROUPS or _kept_bytes() > KEPT_BYTES):
         _groups.popitem(last=False)
     return table
+
+
+def _kept_bytes() -> int:
+    return sum(table.nbytes for table in _groups.values())
 
 
 def episode_rows(path: str, name: str, episode: int, columns: Sequence[str]) -> pa.Table:
