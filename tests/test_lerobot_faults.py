@@ -332,7 +332,7 @@ def leaves(document: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
             yield from leaves(inner, (*place, key))
 
 
-JUNK = st.sampled_from(
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 2**40, 1e300, float("nan"), "", "v2.1", "..", "{x}", [], [[]], {}, {"a": 1}]
 )
 

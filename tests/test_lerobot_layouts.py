@@ -6,7 +6,9 @@ import dataclasses
 import os
 import pickle
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,12 +67,16 @@ def with_pictures(demos: list[Demo]) -> list[Recorded]:
         of_demo(
             demo,
             {
-                "observation.images.front": lambda frame, k=k: numbered(k * 1000 + frame),
-                "observation.images.wrist": lambda frame, k=k: numbered(k * 1000 + 500 + frame),
+                "observation.images.front": partial(numbered_from, k * 1000),
+                "observation.images.wrist": partial(numbered_from, k * 1000 + 500),
             },
         )
         for k, demo in enumerate(demos)
     ]
+
+
+def numbered_from(first: int, frame: int) -> Any:
+    return numbered(first + frame)
 
 
 def number_of(ref: DemoRef) -> int:

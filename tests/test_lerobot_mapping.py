@@ -16,14 +16,9 @@ from robotmcqa.errors import DataError, MappingError, UsageError
 from robotmcqa.schema import schema_document
 from robotmcqa.sources import Selection, SourceOptions, open_source
 from robotmcqa.sources.lerobot import LeRobotSource
+from robotmcqa.sources.lerobot.choosing import cameras_of, choose_mapping, fitting_presets
 from robotmcqa.sources.lerobot.layout import Feature, Info
-from robotmcqa.sources.lerobot.mapping import (
-    cameras_of,
-    choose_mapping,
-    fitting_presets,
-    load_mapping,
-    preset_names,
-)
+from robotmcqa.sources.lerobot.mapping import load_mapping, preset_names
 from tests.conftest import Run, rows_of
 from tests.factory import make_demo
 from tests.lerobot_writer import (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +46,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     return rows_of(out)
 
 
-def picture(row: Row) -> np.ndarray:
+def picture(row: Row) -> Any:
     (image,) = row["images"]
     return np.asarray(Image.open(BytesIO(image["bytes"])).convert("RGB"), dtype=float)
 
@@ -55,13 +57,12 @@ def test_the_same_questions_up_to_the_picture(
 ) -> None:
     """Also up to the reasoning, which follows the simulator's plan: LeRobot has no place for it."""
 
-    def pixels(demo: Demo, frame: int) -> np.ndarray:
+    def pixels(demo: Demo, frame: int) -> Any:
         data = demo.image("front", frame)
         return np.asarray(Image.open(BytesIO(data)).convert("RGB"))
 
     episodes = [
-        of_demo(demo, {"observation.images.front": lambda frame, demo=demo: pixels(demo, frame)})
-        for demo in simulated
+        of_demo(demo, {"observation.images.front": partial(pixels, demo)}) for demo in simulated
     ]
     root = write_lerobot(tmp_path / "set", episodes, Style(version, fps=20))
     mapping = write_mapping(tmp_path / "m.yaml", MAPPING, JOINTS, task=TASK)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from importlib.metadata import version
 from inspect import signature
 from types import ModuleType
+from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -23,7 +25,7 @@ SIZE = 64
 def without_torchvision() -> None:
     """lerobot imports torchvision for its augmentations; writing needs none of it."""
     try:
-        import torchvision  # noqa: F401
+        import_module("torchvision")
     except Exception:
         for name in [one for one in sys.modules if one.partition(".")[0] == "torchvision"]:
             del sys.modules[name]
@@ -33,7 +35,7 @@ def without_torchvision() -> None:
             sys.modules[f"torchvision{name}"] = module
 
 
-def numbered(number: int) -> np.ndarray:
+def numbered(number: int) -> Any:
     bits = (number >> np.arange(16)) & 1
     blocks = np.repeat(np.repeat(bits.reshape(4, 4), SIZE // 4, axis=0), SIZE // 4, axis=1)
     return np.repeat((blocks * 205 + 25)[:, :, None], 3, axis=2).astype(np.uint8)
@@ -41,10 +43,9 @@ def numbered(number: int) -> np.ndarray:
 
 def main(folder: str) -> None:
     without_torchvision()
-    from lerobot.datasets.lerobot_dataset import LeRobotDataset
-
+    written_by = import_module("lerobot.datasets.lerobot_dataset").LeRobotDataset
     episodes = np.load(f"{folder}.npz")
-    dataset = LeRobotDataset.create(
+    dataset = written_by.create(
         repo_id="lab/written",
         fps=20,
         root=folder,

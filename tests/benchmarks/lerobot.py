@@ -15,7 +15,15 @@ from robotmcqa.sources import SourceOptions, open_source
 from robotmcqa.spec import Spec
 from tests.benchmarks.figure import Figure
 from tests.factory import make_demo
-from tests.lerobot_writer import JOINTS, MAPPING, Recorded, Style, write_lerobot, write_mapping
+from tests.lerobot_writer import (
+    JOINTS,
+    MAPPING,
+    Recorded,
+    Style,
+    of_demo,
+    write_lerobot,
+    write_mapping,
+)
 
 ROBOTMCQA = str(Path(sys.executable).with_name("robotmcqa"))
 
@@ -31,13 +39,7 @@ def episodes(count: int) -> Iterator[Recorded]:
         demo = made[number % len(made)]
         states = demo.states
         states[:, 0] += 1e-4 * (number // len(made))
-        yield Recorded(
-            {
-                "observation.state": states,
-                "observation.joint_positions": demo.joint_positions,
-                "observation.joint_velocities": demo.joint_velocities,
-            }
-        )
+        yield Recorded({**of_demo(demo).columns, "observation.state": states})
 
 
 def peak_mib(root: Path, mapping: Path, out: Path) -> float:

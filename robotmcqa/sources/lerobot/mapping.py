@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,9 +23,9 @@ from robotmcqa.schema import first_problem
 from robotmcqa.sources.lerobot.layout import Feature, Info
 from robotmcqa.sources.lerobot.pose import FORMATS, Transform, numbers_of
 
-__all__ = ["ColumnMapping", "Numbers", "choose_mapping", "load_mapping", "preset_names"]
+__all__ = ["PAGE", "ColumnMapping", "Numbers", "listed", "load_mapping", "preset", "preset_names"]
 
-_PAGE = "docs/sources.md explains a whole mapping"
+PAGE = "docs/sources.md explains a whole mapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +157,7 @@ def load_mapping(text: str) -> ColumnMapping:
         MappingError: neither exists, or the document is wrong; the message names the field.
     """
     if text in preset_names():
-        return _preset(text)
+        return preset(text)
     path = Path(text).expanduser()
     try:
         content = path.read_text("utf-8")
@@ -180,9 +179,15 @@ def preset_names() -> tuple[str, ...]:
 
 
 @cache
-def _preset(name: str) -> ColumnMapping:
+def preset(name: str) -> ColumnMapping:
+    """A mapping that comes with robotmcqa, one of :func:`preset_names`."""
+    return _parsed(preset_text(name), name, None)
+
+
+def preset_text(name: str) -> str:
+    """Its document."""
     folder = files("robotmcqa.sources.lerobot").joinpath("presets")
-    return _parsed(folder.joinpath(f"{name}.yaml").read_text("utf-8"), name, None)
+    return folder.joinpath(f"{name}.yaml").read_text("utf-8")
 
 
 def _parsed(content: str, where: str, folder: Path | None) -> ColumnMapping:
@@ -190,10 +195,10 @@ def _parsed(content: str, where: str, folder: Path | None) -> ColumnMapping:
         document = yaml.safe_load(content)
         json.dumps(document, ensure_ascii=False).encode()  # refuses what JSON cannot say
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise MappingError(f"{where}: not YAML: {' '.join(str(error).split())}", _PAGE) from None
+        raise MappingError(f"{where}: not YAML: {' '.join(str(error).split())}", PAGE) from None
     problem = first_problem("mapping", document)
     if problem:
-        raise MappingError(f"{where}: {problem}", _PAGE)
+        raise MappingError(f"{where}: {problem}", PAGE)
     for wrong, what, remedy in _contradictions(document):
         if wrong:
             raise MappingError(f"{where}: {what}", remedy)
@@ -314,123 +319,3 @@ def _some(part: Mapping[str, Any]) -> Numbers:
 def _transform(part: Mapping[str, Any]) -> Transform:
     position, quaternion = map(float, part["position"]), map(float, part["quaternion_xyzw"])
     return Transform(tuple(position), tuple(quaternion))  # type: ignore[arg-type]
-
-
-# --------------------------------------------------------------------------------------- choosing
-
-
-def choose_mapping(text: str | None, info: Info, where: str) -> tuple[ColumnMapping, str]:
-    """The mapping for a data set, and why it is this one, in words.
-
-    Args:
-        text: what ``--mapping`` names; None to look for a preset that fits.
-        info: of the data set.
-        where: the data set, in messages.
-
-    Raises:
-        MappingError: the mapping is wrong, or not of this data set; or no preset fits, or several.
-    """
-    if text is not None:
-        mapping = load_mapping(text)
-        if mapping.preset:
-            mapping = _without_absent(mapping, info)
-        mapping.check(info)
-        return mapping, text
-    fitting = fitting_presets(info)
-    if len(fitting) == 1:
-        return _without_absent(_preset(fitting[0]), info), f"{fitting[0]}, whose columns these are"
-    if fitting:
-        raise MappingError(
-            f"{where}: several mappings fit its columns: {', '.join(fitting)}",
-            f"say which: --mapping {fitting[0]}",
-        )
-    raise MappingError(
-        f"{where}: no mapping that comes with robotmcqa fits its columns:\n{listed(info)}",
-        "write into a YAML file which of them are position, rotation and gripper, and give it "
-        f"with --mapping FILE ({_PAGE}). It begins like this:\n"
-        '  version: "1"\n'
-        "  position: {column: observation.state, index: [0, 1, 2]}\n"
-        "  rotation: {column: observation.state, index: [3, 4, 5, 6], format: quaternion_xyzw}\n"
-        "  gripper: {column: observation.state, index: 7}",
-    )
-
-
-def fitting_presets(info: Info) -> list[str]:
-    """Presets made for data sets with these very columns; those for this very robot first of all.
-
-    A preset that names no robot is asked only where none that names one fits.
-    """
-    groups: tuple[list[str], list[str]] = ([], [])
-    for name in preset_names():
-        fits = _fits(name)
-        if _matches(fits, info):
-            groups["robot_types" not in fits].append(name)
-    return groups[0] or groups[1]
-
-
-@cache
-def _fits(name: str) -> Mapping[str, Any]:
-    folder = files("robotmcqa.sources.lerobot").joinpath("presets")
-    document = yaml.safe_load(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
-    return dict(document.get("fits", {}))
-
-
-def _matches(fits: Mapping[str, Any], info: Info) -> bool:
-    if not fits:
-        return False
-    robots = [_plain(robot) for robot in fits.get("robot_types", [])]
-    if robots and _plain(info.robot_type) not in robots:
-        return False
-    return (
-        all(
-            column in info.features and list(info.features[column].names) == names
-            for column, names in fits.get("names", {}).items()
-        )
-        and all(
-            column in info.features and info.features[column].size == size
-            for column, size in fits.get("sizes", {}).items()
-        )
-        and all(
-            column in info.features and info.features[column].is_picture
-            for column in fits.get("pictures", [])
-        )
-    )
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
-
-
-def _without_absent(mapping: ColumnMapping, info: Info) -> ColumnMapping:
-    """A preset for this data set: cameras that it lacks are no mistake, nor are joints."""
-    from dataclasses import replace
-
-    kept = {
-        name: column for name, column in mapping.cameras.items() if _is_there(column, info.features)
-    }
-    absent = [
-        field
-        for field in ("joint_positions", "joint_velocities")
-        if field in mapping.document and mapping.document[field]["column"] not in info.features
-    ]
-    document = {name: one for name, one in mapping.document.items() if name not in absent}
-    if "cameras" in document:
-        document["cameras"] = kept
-    gone: dict[str, Any] = dict.fromkeys(absent)
-    return replace(mapping, document=document, cameras=kept, **gone)
-
-
-def _is_there(column: str, features: Mapping[str, Feature]) -> bool:
-    return column in features and features[column].is_picture
-
-
-def cameras_of(mapping: ColumnMapping, info: Info) -> dict[str, str]:
-    """Camera -> column: those that the mapping names, then the others by the end of their name."""
-    cameras = dict(mapping.cameras)
-    named = set(cameras.values())
-    others: Iterable[str] = (name for name, one in info.features.items() if one.is_picture)
-    for column in others:
-        short = column.rpartition(".")[2]
-        if column not in named:
-            cameras.setdefault(short if short not in cameras else column, column)
-    return cameras

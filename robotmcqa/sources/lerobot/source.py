@@ -19,10 +19,11 @@ from robotmcqa.errors import DemoError, SourceError, UsageError
 from robotmcqa.licences import as_spdx
 from robotmcqa.scene import SceneMetadata
 from robotmcqa.sources import DemoRef, Selection, SourceOptions
+from robotmcqa.sources.lerobot.choosing import cameras_of, choose_mapping
 from robotmcqa.sources.lerobot.columns import episode_rows, numbers
 from robotmcqa.sources.lerobot.folder import Folder, open_folder
 from robotmcqa.sources.lerobot.layout import INFO, Info, Place, episodes_of, read_info, slug
-from robotmcqa.sources.lerobot.mapping import ColumnMapping, cameras_of, choose_mapping
+from robotmcqa.sources.lerobot.mapping import ColumnMapping
 from robotmcqa.sources.lerobot.states import states_of
 from robotmcqa.sources.lerobot.video import decoder, png_of, video_frame, video_seconds
 
