@@ -20,6 +20,7 @@ VERBS = {
     "eval": "Ask a model the questions of a data set, and say how many it gets right.",
     "push": "Publish a data set on the Hub as the next version.",
     "record": "Make demonstrations and save them as RLBench saves its own.",
+    "inspect": "Say what is in a source of demonstrations, and what is wrong with it.",
     "tasks": "List the tasks of a source, with their variations and demos.",
     "doctor": "Say what is installed, what is missing, and how to get it.",
     "bench": "Open questions: build a benchmark, run and judge models on it.",

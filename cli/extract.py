@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .source import HELP as SOURCE_HELP
-from .source import MAPPING_HELP, opened, selection
+from .source import MAPPING_HELP, cameras_of, opened, scene_of, selection
 
 if TYPE_CHECKING:
     from robotmcqa.audit import Audit
     from robotmcqa.extraction import Summary
-    from robotmcqa.scene import SceneMetadata
-    from robotmcqa.sources import DemoSource
     from robotmcqa.spec import Spec
 
 DEFAULT_OUT = Path("robotmcqa-dataset")
@@ -171,10 +169,10 @@ def extract(
         "dead_band": round(dead_band * 1000),
         "stride": stride,
         "keyframes": keyframes,
-        "cameras": () if no_images else _cameras(camera, found),
+        "cameras": () if no_images else cameras_of(camera, found),
         "seed": seed,
         "test_fraction": test_fraction,
-        "scene": _scene(metadata, found),
+        "scene": scene_of(metadata, found),
         "templates": _templates(template or []),
     }
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -203,40 +201,6 @@ def extract(
     if config:
         present_collection(out)
     _report(summary, json, out)
-
-
-def _scene(metadata: Path | None, source: DemoSource) -> SceneMetadata | None:
-    """The user's scene, or the one that the source's mapping brings; None for RLBench's."""
-    from robotmcqa.errors import UsageError
-    from robotmcqa.scene import load_scene
-    from robotmcqa.sources import Mapped
-
-    if metadata is not None:
-        return load_scene(metadata)
-    if not isinstance(source, Mapped):
-        return None
-    if source.scene is None:
-        raise UsageError(
-            "the mapping does not say in which scene the robot stands, and prompts describe it",
-            "--metadata FILE (docs/scene-metadata.md), or 'scene: rlbench' in the mapping",
-        )
-    return source.scene
-
-
-def _cameras(named: list[str] | None, source: DemoSource) -> tuple[str, ...] | None:
-    """What ``--camera`` names; of a source whose cameras have other names than RLBench's, one."""
-    from robotmcqa.sources import Mapped
-    from robotmcqa.spec import Spec
-
-    from . import output
-
-    if named:
-        return tuple(named)
-    usual = Spec().cameras
-    if not isinstance(source, Mapped) or set(usual) <= set(source.cameras) or not source.cameras:
-        return None
-    output.hint(f"camera: {source.cameras[0]} (--camera takes {', '.join(source.cameras)})")
-    return source.cameras[:1]
 
 
 def _templates(pairs: list[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -47,6 +47,18 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     console.print(drawn)
 
 
+def ranges(names: Sequence[str]) -> str:
+    """``0, 1, 2, 3, 7`` as ``0 to 3, 7``; what is no number stays as it is."""
+    runs: list[list[str]] = []
+    for name in names:
+        last = runs[-1][-1] if runs else ""
+        if last.isdecimal() and name.isdecimal() and int(name) == int(last) + 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    return ", ".join(", ".join(run) if len(run) < 3 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
 def quiet_hub() -> None:
     """No bars of the Hub's client where nobody sees them."""
     if not sys.stderr.isatty():
@@ -55,10 +67,11 @@ def quiet_hub() -> None:
         disable_progress_bars()
 
 
-def failures(lines: Sequence[Mapping[str, Any]]) -> None:
+def failures(lines: Sequence[Mapping[str, Any]], say: Callable[[str], object] = hint) -> None:
     """Every failed or repaired demo with its cause and its broken files.
 
-    Many of one cause, and without broken files of their own, share a line.
+    Many of one cause, and without broken files of their own, share a line. Where they are what was
+    asked for, ``say`` prints them as a result.
     """
     shown = [line for line in lines if line["kind"] in ("demo", "note")]
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
@@ -69,13 +82,13 @@ def failures(lines: Sequence[Mapping[str, Any]]) -> None:
         what = "failed" if kind == "demo" else "note"
         first = group[0]["where"]
         where = first if len(group) == 1 else f"{len(group)} demos, the first is {first}"
-        hint(f"{what}: {where}: {why}")
+        say(f"{what}: {where}: {why}")
         for text in _file_lines(group[0].get("files", ())):
-            hint(f"    {text}")
+            say(f"    {text}")
     for remedy in dict.fromkeys(line["remedy"] for line in shown if line.get("remedy")):
-        hint(f"  remedy: {remedy}")
+        say(f"  remedy: {remedy}")
     if len(groups) > MOST_LINES:
-        hint(f"... and {len(groups) - MOST_LINES} more causes; --json has all")
+        say(f"... and {len(groups) - MOST_LINES} more causes; --json has all")
 
 
 def _file_lines(files: Sequence[Mapping[str, str]]) -> list[str]:

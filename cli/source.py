@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import output
 
 if TYPE_CHECKING:
+    from robotmcqa.scene import SceneMetadata
     from robotmcqa.sources import DemoSource, Selection, SourceOptions
 
 HELP = (
@@ -60,3 +62,40 @@ def selection(tasks: list[str], variation: str, episodes: int | None) -> Selecti
         variation=None if variation == "all" else int(variation),
         episodes=episodes,
     )
+
+
+def scene_of(metadata: Path | None, source: DemoSource) -> SceneMetadata | None:
+    """The user's scene, or the one that the source's mapping brings; None for RLBench's.
+
+    Raises:
+        SceneError: the user's is wrong.
+        UsageError: the source's mapping leaves open which it is.
+    """
+    from robotmcqa.errors import UsageError
+    from robotmcqa.scene import load_scene
+    from robotmcqa.sources import Mapped
+
+    if metadata is not None:
+        return load_scene(metadata)
+    if not isinstance(source, Mapped):
+        return None
+    if source.scene is None:
+        raise UsageError(
+            "the mapping does not say in which scene the robot stands, and prompts describe it",
+            "--metadata FILE (docs/scene-metadata.md), or 'scene: rlbench' in the mapping",
+        )
+    return source.scene
+
+
+def cameras_of(named: list[str] | None, source: DemoSource) -> tuple[str, ...] | None:
+    """What ``--camera`` names; of a source whose cameras have other names than RLBench's, one."""
+    from robotmcqa.sources import Mapped
+    from robotmcqa.spec import Spec
+
+    if named:
+        return tuple(named)
+    usual = Spec().cameras
+    if not isinstance(source, Mapped) or set(usual) <= set(source.cameras) or not source.cameras:
+        return None
+    output.hint(f"camera: {source.cameras[0]} (--camera takes {', '.join(source.cameras)})")
+    return source.cameras[:1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +37,11 @@ def tasks(
         output.result(variations)
         return
     rows = [
-        [task, _ranges(list(counts)), "any number" if None in counts.values() else _sum(counts)]
+        [
+            task,
+            output.ranges(list(counts)),
+            "any number" if None in counts.values() else _sum(counts),
+        ]
         for task, counts in sorted(variations.items())
     ]
     title = f"Tasks in {found.scheme if source == 'auto' else source}"
@@ -62,15 +65,3 @@ def _variations(source: DemoSource) -> dict[str, dict[str, int | None]]:
 
 def _sum(counts: dict[str, int | None]) -> int:
     return sum(count for count in counts.values() if count is not None)
-
-
-def _ranges(names: Sequence[str]) -> str:
-    """``0, 1, 2, 3, 7`` as ``0 to 3, 7``; what is no number stays as it is."""
-    runs: list[list[str]] = []
-    for name in names:
-        last = runs[-1][-1] if runs else ""
-        if last.isdecimal() and name.isdecimal() and int(name) == int(last) + 1:
-            runs[-1].append(name)
-        else:
-            runs.append([name])
-    return ", ".join(", ".join(run) if len(run) < 3 else f"{run[0]} to {run[-1]}" for run in runs)

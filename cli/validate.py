@@ -17,7 +17,9 @@ def validate(
 ) -> None:
     """Check a data set, every row: schema, meaning, hashes.
 
-    Answers are worked out again from the recorded positions, and pictures are decoded.
+    Answers are worked out again from the recorded positions, and pictures are decoded. States that
+    cannot be (degrees read as radians, an inverted gripper) are named with what to change; what is
+    merely odd is printed and does no harm.
 
     Exit code 3 and the names of the rows when something is wrong.
 
@@ -47,6 +49,8 @@ def validate(
             typer.echo(f"{problem.where}: {problem.what}")
         if len(report.problems) > output.MOST_LINES:
             typer.echo(f"... and {len(report.problems) - output.MOST_LINES} more (--json has all)")
+        for oddity in report.oddities:
+            typer.echo(f"odd: {oddity.where}: {oddity.what}")
         if report.ok:
             typer.echo(f"{directory}: {report.rows} rows and {report.images} pictures are right.")
         else:

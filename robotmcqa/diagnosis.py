@@ -6,13 +6,14 @@ import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Literal
 
 from packaging.requirements import Requirement
 
 from robotmcqa.errors import UsageError
 from robotmcqa.sources import SCHEMES
+from robotmcqa.sources.plugins import plugin_problem, plugins
 
 __all__ = ["Finding", "diagnose"]
 
@@ -98,5 +99,10 @@ def _drawing() -> Iterator[Finding]:
 def _sources() -> Iterator[Finding]:
     for scheme in sorted(SCHEMES):
         yield Finding(f"source {scheme}:", "ok", "built in")
-    for plugin in entry_points(group="robotmcqa.sources"):
-        yield Finding(f"source {plugin.name}:", "ok", plugin.value)
+    for name, plugin in sorted(plugins().items()):
+        problem = plugin_problem(plugin)
+        remedy = f"mend or uninstall {plugin.dist.name}" if plugin.dist else "mend the plugin"
+        if problem:  # robotmcqa itself can do without
+            yield Finding(f"source {name}:", "optional", problem, remedy)
+        else:
+            yield Finding(f"source {name}:", "ok", plugin.value)

@@ -26,6 +26,7 @@ VERBS = (
     "eval",
     "push",
     "record",
+    "inspect",
     "tasks",
     "doctor",
     "bench",

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from robotmcqa.demo import Demo
 from robotmcqa.errors import UsageError
+from robotmcqa.sources.plugins import open_plugin, plugins
 
 if TYPE_CHECKING:
     from robotmcqa.scene import SceneMetadata
@@ -286,15 +286,15 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
     if scheme in SCHEMES:
         module, _, attribute = SCHEMES[scheme].partition(":")
         return cast(Opener, getattr(import_module(module), attribute))(rest, options)
-    plugins = {plugin.name: plugin for plugin in entry_points(group="robotmcqa.sources")}
-    if scheme in plugins:
-        return cast(Opener, plugins[scheme].load())(rest, options)
+    others = plugins()
+    if scheme in others:
+        return open_plugin(others[scheme], rest, options)
     if Path(text).is_dir():
         kind = "lerobot" if Path(text, "meta/info.json").exists() else "rlbench"
         name = "a LeRobot data set" if kind == "lerobot" else "saved RLBench demos"
         raise UsageError(f"no source '{text}'", f"for {name}: --source {kind}:{text}")
     known = ", ".join(
-        ["auto", "sim", "rlbench:DIR", "lerobot:DIR", *(f"{name}:..." for name in sorted(plugins))]
+        ["auto", "sim", "rlbench:DIR", "lerobot:DIR", *(f"{name}:..." for name in sorted(others))]
     )
     raise UsageError(f"no source '{text}'", f"--source takes one of: {known}")
 

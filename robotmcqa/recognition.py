@@ -1,0 +1,52 @@
+"""Of what kind is a folder? Whoever has one need not know the name of its scheme."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from robotmcqa.errors import SourceError, UsageError
+from robotmcqa.sources import SCHEMES
+from robotmcqa.sources.plugins import plugins
+from robotmcqa.workplace import MANIFEST, WORK
+
+__all__ = ["recognised"]
+
+
+def recognised(text: str) -> str:
+    """What is to be inspected, as ``--source`` takes it: a folder's kind is recognised.
+
+    Raises:
+        UsageError: the folder is a data set of questions, not of demos.
+        SourceError: the folder holds nothing that is known.
+    """
+    scheme = text.partition(":")[0]
+    folder = Path(text).expanduser()
+    if scheme in {"auto", *SCHEMES, *plugins()} or not folder.exists():
+        return text
+    if folder.is_file():
+        raise SourceError(f"{text}: is a file", "name the folder that it lies in")
+    questions = UsageError(
+        f"{text} is a data set of questions, not of demos",
+        f"robotmcqa show {text} or robotmcqa validate {text}",
+    )
+    if _is_ours(folder):
+        raise questions
+    if (folder / "meta/info.json").exists():
+        return f"lerobot:{text}"
+    from robotmcqa.sources.rlbench_tree import find_variations
+
+    try:
+        find_variations(folder)
+    except SourceError as error:
+        if any(map(_is_ours, folder.iterdir())):  # configs, pushed as one
+            raise questions from None
+        raise SourceError(
+            f"{error.what}, neither RLBench's nor LeRobot's (meta/info.json)", error.remedy
+        ) from None
+    return f"rlbench:{text}"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether ``extract`` has written there, or has begun to."""
+    return any(os.access(folder / name, os.F_OK) for name in (MANIFEST, WORK))
