@@ -101,6 +101,8 @@ def inspect(
     pictures = any(one.cameras for one in inspected.tasks.values())
     words = ["--source", inspected.source, *(() if pictures else ("--no-images",))]
     words += [word for name in task or () for word in ("--task", name)]
+    words += ["--mapping", mapping] if mapping else []
+    words += ["--metadata", str(metadata)] if metadata else []
     output.hint(f"Next:\n  robotmcqa extract {shlex.join(words)}")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from robotmcqa.arrays import FloatArray
+from robotmcqa.demo import FARTHEST
 from robotmcqa.errors import DemoError
 from robotmcqa.sources.lerobot.columns import numbers
 from robotmcqa.sources.lerobot.kinematics import arm_of
@@ -71,9 +72,9 @@ def states_of(rows: pa.Table, mapping: ColumnMapping, fps: float) -> dict[str, A
         form = "matrix"
     _refuse_infinite(position, "position")
     _refuse_infinite(rotation, "rotation")
-    pose = poses(
-        position, quaternions(rotation, form, mapping.degrees), mapping.frame, mapping.tool
-    )
+    _refuse_far(position, mapping)
+    rotation = quaternions(rotation, form, mapping.degrees)
+    pose = poses(position, rotation, mapping.frame, mapping.tool)
     low, high = mapping.document["gripper"]["range"]
     grip = some(mapping.gripper)[:, 0]
     _refuse_infinite(grip[:, None], "gripper")
@@ -96,3 +97,13 @@ def _refuse_infinite(values: FloatArray, field: str) -> None:
     if not np.isfinite(values).all():
         frame = int((~np.isfinite(values).all(axis=1)).argmax())
         raise DemoError(f"{field} is not a finite number at frame {frame}")
+
+
+def _refuse_far(position: FloatArray, mapping: ColumnMapping) -> None:
+    """What no demo may hold is said in the words of the mapping."""
+    farthest = float(np.abs(position).max())
+    if farthest > FARTHEST:
+        remedy = "position.unit: millimetres" if mapping.scale == 1 else "position.column and index"
+        raise DemoError(
+            f"position is {farthest:.3g} m from the origin", f"in the mapping: {remedy}"
+        )
