@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,12 @@ import pytest
 
 from robotmcqa.demo import Demo
 from robotmcqa.errors import SourceError, UsageError
+from robotmcqa.extraction import extract
 from robotmcqa.sources import DemoRef, Selection, SourceOptions, open_source
 from robotmcqa.sources.lerobot import LeRobotSource, columns
 from robotmcqa.sources.lerobot import video as videos
+from robotmcqa.spec import Spec
+from tests.conftest import tree
 from tests.factory import make_demo
 from tests.lerobot_writer import (
     JOINTS,
@@ -46,7 +50,7 @@ STYLES = {
 }
 
 
-def opened(root: Path, *parts: object, mapping: Path | None = None) -> LeRobotSource:
+def opened(root: Path, mapping: Path | None = None) -> LeRobotSource:
     """A data set that :func:`of_demo` wrote, joints included."""
     file = mapping or write_mapping(root.parent / f"{root.name}.yaml", MAPPING, JOINTS)
     source = open_source(f"lerobot:{root}", SourceOptions(mapping=str(file)))
@@ -191,6 +195,18 @@ def test_the_source_travels_to_workers(tmp_path: Path) -> None:
     ref = next(source.refs(Selection()))
     assert there.load(ref, ("front",)).digest() == source.load(ref, ("front",)).digest()
     assert there.settings() == source.settings()
+
+
+def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path) -> None:
+    """Wherever the data set lies, too."""
+    root = write_lerobot(tmp_path / "set", with_pictures(demos_of(4)), Style("v3.0", per_file=2))
+    moved = shutil.copytree(root, tmp_path / "elsewhere" / "moved")
+    spec = Spec(cameras=("front", "wrist"))
+    for folder, workers in ((root, 1), (moved, 2)):
+        mapping = write_mapping(folder.parent / "m.yaml", MAPPING, JOINTS)
+        source = opened(folder, mapping=mapping)
+        extract(source, spec, tmp_path / f"out-{workers}", workers=workers)
+    assert tree(tmp_path / "out-1") == tree(tmp_path / "out-2")
 
 
 # ---------------------------------------------------------------------------------- tasks, episodes

@@ -50,6 +50,13 @@ def choose_mapping(text: str | None, info: Info, where: str) -> tuple[ColumnMapp
             f"{where}: several mappings fit its columns: {', '.join(fitting)}",
             f"say which: --mapping {fitting[0]}",
         )
+    unsure = fitting_presets(info, unsure=True)
+    if unsure:
+        raise MappingError(
+            f"{where}: its columns could be those of {', '.join(unsure)}, but do not tell what "
+            f"their numbers are:\n{listed(info)}",
+            f"--mapping {unsure[0]} if that is what it was made from; else write one ({PAGE})",
+        )
     raise MappingError(
         f"{where}: no mapping that comes with robotmcqa fits its columns:\n{listed(info)}",
         "write into a YAML file which of them are position, rotation and gripper, and give it "
@@ -61,15 +68,16 @@ def choose_mapping(text: str | None, info: Info, where: str) -> tuple[ColumnMapp
     )
 
 
-def fitting_presets(info: Info) -> list[str]:
+def fitting_presets(info: Info, unsure: bool = False) -> list[str]:
     """Presets made for data sets with these very columns; those for this very robot first of all.
 
-    A preset that names no robot is asked only where none that names one fits.
+    A preset that names no robot is asked only where none that names one fits. Those whose columns
+    do not tell what they hold are left out, or are all that is asked for.
     """
     groups: tuple[list[str], list[str]] = ([], [])
     for name in preset_names():
         fits = _fits(name)
-        if _matches(fits, info):
+        if bool(fits.get("unsure")) == unsure and _matches(fits, info):
             groups["robot_types" not in fits].append(name)
     return groups[0] or groups[1]
 
@@ -87,7 +95,7 @@ def _matches(fits: Mapping[str, Any], info: Info) -> bool:
         return False
     return (
         all(
-            column in info.features and list(info.features[column].names) == names
+            column in info.features and list(info.features[column].names) in _alternatives(names)
             for column, names in fits.get("names", {}).items()
         )
         and all(
@@ -99,6 +107,10 @@ def _matches(fits: Mapping[str, Any], info: Info) -> bool:
             for column in fits.get("pictures", [])
         )
     )
+
+
+def _alternatives(names: list[Any]) -> list[Any]:
+    return names if isinstance(names[0], list) else [names]
 
 
 def _plain(text: str) -> str:

@@ -23,7 +23,7 @@ __all__ = ["episode_rows", "numbers"]
 
 KEPT_FILES = 8
 KEPT_GROUPS = 8
-KEPT_BYTES = 64 << 20
+KEPT_BYTES = 128 << 20
 """Of row groups in memory; the one read last is kept whatever its size."""
 
 
