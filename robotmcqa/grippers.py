@@ -65,7 +65,11 @@ class GripperCheck:
                 change = "check gripper.range, gripper.threshold and gripper.index in the mapping"
             what = f"the gripper is {state} all the time in all {episodes} episodes"
             yield WHERE, f"{what}; unless the task needs no gripper, {change}", False
-        elif seen["opening"] >= NEARLY_ALL * episodes:
+        elif (
+            seen["changing"] >= FEW_EPISODES
+            and seen["opening"] >= NEARLY_ALL * seen["changing"]
+            and seen["open"] <= (1 - NEARLY_ALL) * episodes
+        ):
             only = self._opening_tasks - self._other_tasks
             again = seen["closing again"] >= NEARLY_ALL * seen["opening"]
             sure = again or len(only) >= SEVERAL_TASKS
@@ -75,7 +79,7 @@ class GripperCheck:
                 change = f"set gripper.inverted: {str(inverted).lower()} in the mapping"
             what = (
                 f"the gripper starts closed and opens down at the things in {seen['opening']} of "
-                f"{episodes} episodes"
+                f"the {seen['changing']} episodes in which it changes"
             )
             unless = "" if sure else "unless the demos start with something in hand, "
             yield WHERE, f"{what}{', then closes again' if again else ''}; {unless}{change}", sure

@@ -143,7 +143,7 @@ class OrientationCheck:
         elif self._mapping and self._format:
             change = "check rotation.format, rotation.index and rotation.column in the mapping"
         elif self._mapping:
-            change = "check joint_positions in the mapping: joints are radians"
+            change = "check joint_positions.unit and joint_positions.index in the mapping"
         else:
             change = "the source has to turn its angles into a quaternion x, y, z, w; mind degrees"
         if kind == "step":

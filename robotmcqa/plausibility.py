@@ -14,6 +14,7 @@ of RLBench's files are fixed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from robotmcqa.arrays import FloatArray
+from robotmcqa.errors import DatasetError
 from robotmcqa.grippers import GripperCheck
 from robotmcqa.orientations import IntArray, OrientationCheck
 from robotmcqa.scene import ValidBox
@@ -77,11 +79,44 @@ class Origin:
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Origin:
-        """From ``source`` in ``meta/provenance.json``, or from a dictionary like it."""
+        """From ``source`` in ``meta/provenance.json``, or from a dictionary like it.
+
+        Raises:
+            DatasetError: the mapping is none.
+        """
         settings = source.get("settings", {})
         mapping = settings.get("mapping")
+        if mapping is not None and not _is_mapping(mapping):
+            raise DatasetError(
+                "meta/provenance.json: source.settings.mapping is no mapping of columns",
+                "extract it again, or fetch it again",
+            )
         fixed = {source["scheme"], source.get("recorded_by")} & FIXED_COLUMNS
         return cls(mapping, mapping is not None or not fixed, settings.get("fps"))
+
+
+_EULER = r"euler_(?!.*(.)\1)([xyz]{3}|[XYZ]{3})"
+"""Three axes, none twice in a row, as scipy takes them."""
+
+
+def _is_mapping(value: Any) -> bool:
+    """Whether what is asked of a mapping can be asked of this: it may come from a stranger."""
+    parts = ("position", "rotation", "gripper", "frame", "tool")
+    if not isinstance(value, Mapping):
+        return False
+    if not all(isinstance(value.get(name, {}), Mapping) for name in parts):
+        return False
+    turns = [value.get(name, {}).get("quaternion_xyzw", [0, 0, 0, 1]) for name in ("frame", "tool")]
+    try:
+        norms = np.linalg.norm(np.array(turns, dtype=np.float64).reshape(2, 4), axis=1)
+    except (TypeError, ValueError):
+        return False
+    if not (np.isfinite(norms) & (norms > 0)).all():
+        return False
+    named = value.get("rotation", {"format": ""}).get("format")
+    return isinstance(named, str) and (
+        not named.startswith("euler") or re.fullmatch(_EULER, named) is not None
+    )
 
 
 class Plausibility:

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from robotmcqa import Spec, extract, open_source, validate
 from robotmcqa.demo import Demo, FloatArray
 from robotmcqa.episode import episode_of
-from robotmcqa.errors import DemoError
+from robotmcqa.errors import DatasetError, DemoError
 from robotmcqa.orientations import OrientationCheck
 from robotmcqa.plausibility import Finding, Origin, Plausibility, RowStates, in_time
 from robotmcqa.scene import scene_preset
@@ -258,8 +258,33 @@ def test_three_tasks_that_all_open_down_at_things_are_inverted() -> None:
     states = picked("0001111", "7411345")
     episodes = [still(f"task {number % 3}", states) for number in range(6)]
     assert "gripper.inverted: true" in said(findings(episodes, mapping()), sure=True)
+    reaching = [still("reach", picked("0000000", "7654321"))] * 20  # says neither yes nor no
+    assert "gripper.inverted: true" in said(findings(episodes + reaching, mapping()), sure=True)
+    open_at_first = [still("push", picked("1111100", "7654321"))] * 5
+    assert findings(episodes + open_at_first, mapping()) == []
     turned = mapping(gripper={"inverted": True})
     assert "gripper.inverted: false" in said(findings(episodes, turned), sure=True)
+
+
+# ----------------------------------------------------------------------- mappings from strangers
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        "droid",
+        {"rotation": "quaternion_xyzw"},
+        {"rotation": {"column": "state"}},
+        {"rotation": {"format": "euler_xxy"}},
+        {"frame": {"quaternion_xyzw": [0, 0, 0, 0]}},
+        {"tool": {"quaternion_xyzw": [0, 0, 1]}},
+        {"tool": {"quaternion_xyzw": ["x", 0, 0, 1]}},
+        {"gripper": [7]},
+    ],
+)
+def test_what_is_no_mapping_is_refused(mapping: Any) -> None:
+    with pytest.raises(DatasetError, match=r"source\.settings\.mapping is no mapping"):
+        Origin.of({"scheme": "lerobot", "settings": {"mapping": mapping}})
 
 
 # --------------------------------------------------------------------------------------- memory
