@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from robotmcqa.arrays import FloatArray
 from robotmcqa.errors import MappingError
+from robotmcqa.sim.panda import ARM_JOINTS, TIP, add_panda, from_rlbench
 from robotmcqa.sources import Selection, SourceOptions, open_source
 from tests.lerobot_writer import Recorded, Style, write_lerobot
 
@@ -76,7 +78,7 @@ def poses_of(tmp_path: Path, joints: FloatArray, **mapping: object) -> FloatArra
     return demo.gripper_pose
 
 
-def same(found: FloatArray, right: FloatArray) -> bool:
+def same(found: FloatArray, right: FloatArray, apart: float = 1e-8) -> bool:
     """Quaternions of either sign are the same rotation."""
     signs = np.sign((found[:, 3:] * right[:, 3:]).sum(axis=1, keepdims=True))
     return np.allclose(found[:, :3], right[:, :3]) and np.allclose(
@@ -131,3 +133,24 @@ def test_what_does_not_fit_is_named(
     (tmp_path / "broken.urdf").write_text("<robot")
     with pytest.raises(MappingError, match=f"(?s){words}"):
         poses_of(tmp_path, angles(), joint_positions={"column": "joints"}, kinematics=kinematics)
+
+
+def test_the_simulators_arm_from_its_joints_alone(tmp_path: Path) -> None:
+    """Seven joints of a Panda, as RLBench counts them, and the tip where it was recorded."""
+    spec = mujoco.MjSpec()
+    add_panda(spec)
+    for part in (*spec.geoms, *spec.meshes, *spec.materials, *spec.textures):
+        spec.delete(part)
+    spec.compiler.boundmass = spec.compiler.boundinertia = 1e-6
+    spec.compile()
+    (tmp_path / "panda.xml").write_text(spec.to_xml())
+    source = open_source("sim", SourceOptions())
+    demo = source.load(next(source.refs(Selection(("reach_target",), episodes=1))), ())
+    assert demo.joint_positions is not None
+    found = poses_of(
+        tmp_path,
+        from_rlbench(demo.joint_positions),
+        joint_positions={"column": "joints"},
+        kinematics={"file": "panda.xml", "body": TIP, "joints": list(ARM_JOINTS)},
+    )
+    assert same(found, demo.gripper_pose, apart=1e-5)  # XML rounds to seven digits
