@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -262,8 +263,6 @@ def slug(text: str) -> str:
 
     A longer one is cut, and ends in a digest of the whole.
     """
-    from hashlib import blake2b
-
     name = "_".join(re.findall(r"[a-z0-9]+", text.lower()))
     digest = blake2b(text.encode(), digest_size=4, person=b"robotmcqa.task").hexdigest()
     if not name:

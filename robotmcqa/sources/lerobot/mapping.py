@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -266,7 +267,6 @@ def _mapping(document: Mapping[str, Any], where: str, folder: Path | None) -> Co
             "sha256": digest,
         }
     rotation, joints = full.get("rotation", {}), full.get("joint_positions", {})
-    in_degrees = 3.141592653589793 / 180
     return ColumnMapping(
         name=where,
         preset=folder is None,
@@ -281,7 +281,7 @@ def _mapping(document: Mapping[str, Any], where: str, folder: Path | None) -> Co
         tool=_transform(full["tool"]),
         joint_positions=_numbers(full, "joint_positions"),
         joint_velocities=_numbers(full, "joint_velocities"),
-        joint_scale=in_degrees if joints.get("unit") == "degrees" else 1.0,
+        joint_scale=math.pi / 180 if joints.get("unit") == "degrees" else 1.0,
         robot_file=robot,
         body=kinematics.get("body", ""),
         joints=tuple(kinematics.get("joints", ())),

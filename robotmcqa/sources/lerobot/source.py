@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -100,13 +99,12 @@ class LeRobotSource:
         return sorted({task for task, _, _ in self._named()})
 
     def refs(self, selection: Selection) -> Iterator[DemoRef]:
-        of_task: defaultdict[str, list[DemoRef]] = defaultdict(list)
+        of_task: dict[str, list[DemoRef]] = {}
         stamps: dict[str, str] = {}
         for task, variation, place in self._named():
+            refs = of_task.setdefault(task, [])
             if selection.variation in (None, variation):
-                of_task[task].append(self._ref(task, variation, place, stamps))
-            else:
-                of_task[task] += ()
+                refs.append(self._ref(task, variation, place, stamps))
         for task in selection.tasks:
             if task not in of_task:
                 known = ", ".join(sorted(of_task)[:20]) + (" ..." if len(of_task) > 20 else "")

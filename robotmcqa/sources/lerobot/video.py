@@ -92,7 +92,7 @@ class _Video:
         """
         for goal in (target, target - 1 / self._base, 0):
             self.container.seek(max(int(goal), 0), stream=self.stream)
-            self._frames = (frame for frame in self.container.decode(self.stream))
+            self._frames = iter(self.container.decode(self.stream))
             self._before, self._last = None, next(self._frames, None)
             if self._last is not None and self._last.pts <= target + 0.5:
                 return
