@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from scipy.spatial.transform import Rotation
 
 from robotmcqa.errors import DataError, MappingError, UsageError
 from robotmcqa.schema import schema_document
@@ -307,6 +308,48 @@ def test_a_data_set_from_the_command_line(root: Path, tmp_path: Path, robotmcqa:
     )
     assert refused.returncode == 2
     assert "settings.mapping.frame.position" in refused.stderr
+
+
+def test_a_known_data_set_needs_no_option(tmp_path: Path, robotmcqa: Run) -> None:
+    """Columns as DROID has them: mapping, scene and camera are chosen, and said."""
+    demos = [make_demo("reach_target", seed, frames=40, cameras=()) for seed in range(3)]
+    episodes = []
+    for demo in demos:
+        euler = Rotation.from_quat(demo.gripper_pose[:, 3:]).as_euler("xyz")
+        columns = {
+            "observation.state.cartesian_position": np.column_stack(
+                [demo.gripper_pose[:, :3] - [0, 0, 0.75], euler]
+            ),
+            "observation.state.gripper_position": 1 - demo.gripper_open[:, None],
+            "observation.state.joint_position": of_demo(demo).columns[
+                "observation.joint_positions"
+            ],
+        }
+        pictures = {"observation.images.exterior_1_left": numbered}
+        episodes.append(Recorded(columns, demo.instructions, pictures))
+    names = {
+        "observation.state.cartesian_position": CARTESIAN,
+        "observation.state.gripper_position": ["gripper"],
+    }
+    style = Style("v3.0", fps=15, names=names, robot_type="Franka")
+    root, out = write_lerobot(tmp_path / "droid", episodes, style), tmp_path / "out"
+    done = robotmcqa("extract", "--source", f"lerobot:{root}", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "mapping: droid, whose columns these are" in done.stderr
+    assert "camera: exterior_1 (--camera takes exterior_1)" in done.stderr
+    assert json.loads((out / "meta/metadata.json").read_text())["name"] == "droid"
+    made = json.loads((out / "meta/provenance.json").read_text())
+    assert "--source lerobot:DIR --mapping droid" in made["command"]
+    assert "cameras" in made["source"]["settings"]["mapping"]
+    source = open_source(f"lerobot:{root}")
+    for ref in source.refs(Selection()):
+        demo, read = demos[int(ref.name[-6:])], source.load(ref, ())
+        assert np.allclose(read.gripper_pose[:, :3], demo.gripper_pose[:, :3] - [0, 0, 0.75])
+        assert np.array_equal(read.gripper_open, demo.gripper_open)
+        turned = Rotation.from_quat(read.gripper_pose[:, 3:])
+        right = Rotation.from_quat(demo.gripper_pose[:, 3:])
+        assert (turned * right.inv()).magnitude().max() < 1e-6
+        assert read.joint_velocities is not None
 
 
 def test_a_scene_has_to_be_known(root: Path, tmp_path: Path, robotmcqa: Run) -> None:
