@@ -353,7 +353,7 @@ def test_saved_pictures_keep_their_size(demos: Path, options: SourceOptions) -> 
 def test_auto_is_the_embedded_simulator() -> None:
     assert choose_auto().source == "sim"
     assert choose_auto().why
-    assert set(SCHEMES) == {"rlbench", "sim"}
+    assert {"lerobot", "rlbench", "sim"} <= set(SCHEMES)
 
 
 @pytest.mark.parametrize("verb", ["extract", "tasks", "record"])
