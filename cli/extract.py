@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from .sizes import bytes_of
-from .source import EPISODE_TIMEOUT, RENDERER, RETRIES, opened, selection
+from .source import (
+    EPISODE_TIMEOUT,
+    MAPPING_HELP,
+    RENDERER,
+    RETRIES,
+    cameras_of,
+    opened,
+    scene_of,
+    selection,
+)
 from .source import HELP as SOURCE_HELP
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ def extract(
         list[str] | None, typer.Option(help="Task name, repeatable, or 'all'. [default: all]")
     ] = None,
     source: Annotated[str, typer.Option(help=SOURCE_HELP)] = "auto",
+    mapping: Annotated[str | None, typer.Option(help=MAPPING_HELP)] = None,
     variation: Annotated[str, typer.Option(help="One variation number, or 'all'.")] = "all",
     episodes: Annotated[
         int | None,
@@ -49,7 +59,8 @@ def extract(
     episode_timeout: EPISODE_TIMEOUT = None,
     retries: RETRIES = None,
     camera: Annotated[
-        list[str] | None, typer.Option(help="Camera name, repeatable. [default: front]")
+        list[str] | None,
+        typer.Option(help="Camera name, repeatable. [default: front, or the only or first one]"),
     ] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="Questions without pictures.")] = (
         False
@@ -94,10 +105,13 @@ def extract(
     stride: Annotated[int, typer.Option(min=1, help="Ask about every N-th frame.")] = 10,
     keyframes: Annotated[
         str,
-        typer.Option(help="arm, gripper-only, every-K (every-10), or your own module:function."),
+        typer.Option(
+            help="arm, rest, gripper-only, every-K (every-10), or your own module:function."
+        ),
     ] = "arm",
     metadata: Annotated[
-        Path | None, typer.Option(help="Your scene's metadata (JSON). [default: RLBench's]")
+        Path | None,
+        typer.Option(help="Your scene's metadata (JSON). [default: RLBench's, or the mapping's]"),
     ] = None,
     template: Annotated[
         list[str] | None,
@@ -166,6 +180,8 @@ def extract(
       robotmcqa extract --source rlbench:/data/demos --preset grounded --out grounded --workers 4
       robotmcqa extract --source rlbench:/data/demos --format open --family waypoint
       robotmcqa extract --source rlbench:/data/more --append
+      robotmcqa extract --source lerobot:/data/libero --keyframes rest
+      robotmcqa extract --source lerobot:/data/mine --mapping mine.yaml --metadata lab.json
       robotmcqa extract --preset paper --config paper --out both
       robotmcqa extract --preset grounded --config grounded --out both
     """
@@ -181,6 +197,9 @@ def extract(
     from . import output
     from .progress import Bars
 
+    live = LiveOptions(renderer, episode_timeout, retries)
+    options = SourceOptions(seed, image_size, shadows, live, mapping)
+    found = opened(source, options, pictures=not no_images)
     if ":" in keyframes:
         sys.path.insert(0, "")  # a rule of the user's own may lie in the current folder
     overrides = {
@@ -195,10 +214,10 @@ def extract(
         "dead_band": round(dead_band * 1000),
         "stride": stride,
         "keyframes": keyframes,
-        "cameras": () if no_images else tuple(camera) if camera else None,
+        "cameras": () if no_images else cameras_of(camera, found),
         "seed": seed,
         "test_fraction": test_fraction,
-        "scene": _scene(metadata),
+        "scene": scene_of(metadata, found),
         "templates": _templates(template or []),
     }
     given = {name: value for name, value in overrides.items() if value is not None}
@@ -206,14 +225,10 @@ def extract(
     where = located(out)
     with answering(where):
         place = place_of(where, config)
-    live = LiveOptions(renderer, episode_timeout, retries)
-    demos = opened(
-        source, SourceOptions(seed, image_size, shadows, live), pictures=bool(spec.cameras)
-    )
     with _engine(engine, ray_address, workers) as chosen, Bars() as bars:
         try:
             summary = run(
-                demos,
+                found,
                 spec,
                 place,
                 selection(task or [], variation, episodes),
@@ -250,14 +265,6 @@ def _engine(name: str, address: str | None, workers: int | None) -> Iterator[Eng
         if name != "local":
             output.hint(f"engine: {engine}")
         yield engine
-
-
-def _scene(metadata: Path | None) -> object:
-    if metadata is None:
-        return None
-    from robotmcqa.scene import load_scene
-
-    return load_scene(metadata)
 
 
 def _templates(pairs: list[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .source import opened, selection
+from .source import MAPPING_HELP, cameras_of, opened, scene_of, selection
 
 if TYPE_CHECKING:
     from robotmcqa.inspection import Inspection, TaskView
@@ -27,6 +27,7 @@ def inspect(
     task: Annotated[
         list[str] | None, typer.Option(help="Task name, repeatable, or 'all'. [default: all]")
     ] = None,
+    mapping: Annotated[str | None, typer.Option(help=MAPPING_HELP)] = None,
     variation: Annotated[str, typer.Option(help="One variation number, or 'all'.")] = "all",
     episodes: Annotated[
         int | None,
@@ -37,12 +38,15 @@ def inspect(
     ] = None,
     camera: Annotated[
         list[str] | None,
-        typer.Option(help="Check the pictures of this camera, repeatable. [default: front]"),
+        typer.Option(
+            help="Check the pictures of this camera, repeatable. [default: front, or the first]"
+        ),
     ] = None,
     no_images: Annotated[bool, typer.Option("--no-images", help="Read no picture.")] = False,
     keyframes: Annotated[str, typer.Option(help="Keyframe rule, as extract takes it.")] = "arm",
     metadata: Annotated[
-        Path | None, typer.Option(help="Your scene's metadata (JSON). [default: RLBench's]")
+        Path | None,
+        typer.Option(help="Your scene's metadata (JSON). [default: RLBench's, or the mapping's]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of a simulator's draws.")] = 0,
     workers: Annotated[
@@ -59,23 +63,27 @@ def inspect(
     Examples:
       robotmcqa inspect /data/demos
       robotmcqa inspect rlbench:/data/demos --task open_drawer --episodes 10
+      robotmcqa inspect /data/droid --keyframes rest
       robotmcqa inspect sim --task reach_target
     """
     from robotmcqa.inspection import inspect as run
     from robotmcqa.recognition import recognised
-    from robotmcqa.scene import load_scene, scene_preset
+    from robotmcqa.scene import scene_preset
     from robotmcqa.sources import SourceOptions
     from robotmcqa.spec import Spec
 
     from . import output
     from .progress import Bars
 
-    cameras = () if no_images else tuple(camera or ["front"])
-    scene = load_scene(metadata) if metadata else scene_preset()
     if ":" in keyframes:
         sys.path.insert(0, "")  # a rule of the user's own may lie in the current folder
-    spec = Spec(cameras=cameras, keyframes=keyframes, scene=scene)
-    found = opened(recognised(source), SourceOptions(seed))
+    found = opened(recognised(source), SourceOptions(seed, mapping=mapping))
+    chosen = () if no_images else cameras_of(camera, found)
+    spec = Spec(
+        cameras=Spec().cameras if chosen is None else chosen,
+        keyframes=keyframes,
+        scene=scene_of(metadata, found) or scene_preset(),
+    )
     with Bars() as bars:
         inspected = run(
             found,
@@ -93,6 +101,8 @@ def inspect(
     pictures = any(one.cameras for one in inspected.tasks.values())
     words = ["--source", inspected.source, *(() if pictures else ("--no-images",))]
     words += [word for name in task or () for word in ("--task", name)]
+    words += ["--mapping", mapping] if mapping else []
+    words += ["--metadata", str(metadata)] if metadata else []
     output.hint(f"Next:\n  robotmcqa extract {shlex.join(words)}")
 
 

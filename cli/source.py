@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,10 +10,12 @@ import typer
 from . import output
 
 if TYPE_CHECKING:
+    from robotmcqa.scene import SceneMetadata
     from robotmcqa.sources import DemoSource, Selection, SourceOptions
 
 HELP = (
-    "sim: the embedded simulator. rlbench:DIR: saved RLBench demos. rlbench-live: RLBench itself. "
+    "sim: the embedded simulator. rlbench:DIR: saved RLBench demos. lerobot:DIR or "
+    "lerobot:hf://org/name@revision: a LeRobot data set. rlbench-live: RLBench itself. "
     "auto: live RLBench where it is installed, else sim."
 )
 
@@ -31,19 +34,24 @@ RETRIES = Annotated[
     typer.Option(min=0, help="How often a failed live episode is tried again. [default: 2]"),
 ]
 
+MAPPING_HELP = (
+    "With lerobot: which columns are what; a YAML file, or a preset such as droid. "
+    "[default: the preset that fits]"
+)
+
 
 def opened(
     text: str, options: SourceOptions | None = None, *, pictures: bool = False
 ) -> DemoSource:
     """Open what ``--source`` names; where that is ``auto``, say what it stands for and why.
 
-    Where ``pictures`` are to be drawn, say by what.
+    Where ``pictures`` are to be drawn, say by what; where columns are mapped, say how.
 
     Raises:
         UsageError: no such source, or it does not take these options.
         SourceError: the source does not exist or cannot be read.
     """
-    from robotmcqa.sources import Simulated, SourceOptions, choose_auto, open_source
+    from robotmcqa.sources import Mapped, Simulated, SourceOptions, choose_auto, open_source
 
     if text == "auto":
         text, why = choose_auto()
@@ -51,6 +59,8 @@ def opened(
     source = open_source(text, options or SourceOptions())
     if pictures and isinstance(source, Simulated):
         output.hint(f"pictures: drawn by {source.drawn_by()}")
+    if isinstance(source, Mapped):
+        output.hint(f"mapping: {source.mapped_by()}")
     return source
 
 
@@ -70,3 +80,40 @@ def selection(tasks: list[str], variation: str, episodes: int | None) -> Selecti
         variation=None if variation == "all" else int(variation),
         episodes=episodes,
     )
+
+
+def scene_of(metadata: Path | None, source: DemoSource) -> SceneMetadata | None:
+    """The user's scene, or the one that the source's mapping brings; None for RLBench's.
+
+    Raises:
+        SceneError: the user's is wrong.
+        UsageError: the source's mapping leaves open which it is.
+    """
+    from robotmcqa.errors import UsageError
+    from robotmcqa.scene import load_scene
+    from robotmcqa.sources import Mapped
+
+    if metadata is not None:
+        return load_scene(metadata)
+    if not isinstance(source, Mapped):
+        return None
+    if source.scene is None:
+        raise UsageError(
+            "the mapping does not say in which scene the robot stands, and prompts describe it",
+            "--metadata FILE (docs/scene-metadata.md), or 'scene: rlbench' in the mapping",
+        )
+    return source.scene
+
+
+def cameras_of(named: list[str] | None, source: DemoSource) -> tuple[str, ...] | None:
+    """What ``--camera`` names; of a source whose cameras have other names than RLBench's, one."""
+    from robotmcqa.sources import Mapped
+    from robotmcqa.spec import Spec
+
+    if named:
+        return tuple(named)
+    usual = Spec().cameras
+    if not isinstance(source, Mapped) or set(usual) <= set(source.cameras) or not source.cameras:
+        return None
+    output.hint(f"camera: {source.cameras[0]} (--camera takes {', '.join(source.cameras)})")
+    return source.cameras[:1]

@@ -9,7 +9,7 @@ import typer
 
 from . import output
 from .source import HELP as SOURCE_HELP
-from .source import opened
+from .source import MAPPING_HELP, opened
 
 if TYPE_CHECKING:
     from robotmcqa.sources import DemoSource
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def tasks(
     source: Annotated[str, typer.Option(help=SOURCE_HELP)] = "auto",
+    mapping: Annotated[str | None, typer.Option(help=MAPPING_HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the tasks of a source, with their variations and demos.
@@ -25,8 +26,13 @@ def tasks(
     Examples:
       robotmcqa tasks
       robotmcqa tasks --source rlbench:/data/demos
+      robotmcqa tasks --source lerobot:/data/libero
     """
-    found = opened(source)
+    from robotmcqa.sources import SourceOptions
+
+    from . import output
+
+    found = opened(source, SourceOptions(mapping=mapping))
     variations = _variations(found)
     if json:
         output.result(variations)

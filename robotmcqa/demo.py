@@ -55,6 +55,8 @@ class Demo:
             its far plane as 24 bits, red the highest byte, as RLBench saves it.
         masks: camera name -> function like those in ``images``: a number for each object as
             24 bits, red the lowest byte, as RLBench saves it.
+        gripper_speed: ``(N, 2)`` m/s and rad/s of the gripper tip, or None where the time between
+            two frames is not known.
 
     Raises:
         DemoError: the columns do not fit together, or hold what cannot be.
@@ -74,6 +76,7 @@ class Demo:
     finger_positions: FloatArray | None = None
     depths: Mapping[str, ImageReader] = field(default_factory=_none)
     masks: Mapping[str, ImageReader] = field(default_factory=_none)
+    gripper_speed: FloatArray | None = None
 
     def __post_init__(self) -> None:
         frames = len(self.gripper_open)
@@ -83,6 +86,7 @@ class Demo:
             "joint_velocities": (self.joint_velocities, (frames, 7)),
             "joint_positions": (self.joint_positions, (frames, 7)),
             "finger_positions": (self.finger_positions, (frames, 2)),
+            "gripper_speed": (self.gripper_speed, (frames, 2)),
         }
         if not 0 <= self.variation < 2**31:
             raise DemoError(f"variation {self.variation}: not a number from 0 to 2**31 - 1")

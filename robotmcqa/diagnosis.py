@@ -62,7 +62,7 @@ def _packages() -> Iterator[Finding]:
         extra = next(
             (
                 name
-                for name in ("train", "eval", "ray", "s3", "dev")
+                for name in ("lerobot", "train", "eval", "ray", "s3", "dev")
                 if requirement.marker and requirement.marker.evaluate({"extra": name})
             ),
             None,

@@ -9,6 +9,7 @@
     │   ├── DemoError             one demo cannot be used; the others can
     │   │   └── ForbiddenPickle   a pickle asks for something outside the allow-list
     │   ├── SceneError            a scene metadata document is wrong
+    │   ├── MappingError          a mapping of columns is wrong, or does not fit the data
     │   ├── TemplateError         a prompt template is wrong
     │   ├── RecordError           a row breaks the item schema
     │   ├── ExtractionFailed      no demo was usable, or more failed than were allowed
@@ -34,6 +35,7 @@ __all__ = [
     "ExtractionFailed",
     "ForbiddenPickle",
     "HubError",
+    "MappingError",
     "ModelError",
     "RecordError",
     "RobotMCQAError",
@@ -89,6 +91,10 @@ class ForbiddenPickle(DemoError):
 
 class SceneError(DataError):
     """A scene metadata document breaks its schema."""
+
+
+class MappingError(DataError):
+    """A mapping of columns breaks its schema, or does not fit the data set."""
 
 
 class TemplateError(DataError):

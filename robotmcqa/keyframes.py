@@ -2,8 +2,9 @@
 
 The ARM-style rule (James & Davison, "Q-attention", 2022; as Robot-R1 uses it): a frame is a
 keyframe when the gripper has just opened or closed, when the arm has come to a stop, or when it
-is the last one. Two other rules stand beside it, and :func:`keyframe_rule` reads the names that
-the command line takes.
+is the last one. Demos without joint velocities are asked for the speed of the gripper instead
+(:class:`RestRule`). Two other rules stand beside these, and :func:`keyframe_rule` reads the names
+that the command line takes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,15 @@ import numpy as np
 from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, UsageError
 
-__all__ = ["ArmRule", "EveryK", "GripperOnly", "KeyframeRule", "find_keyframes", "keyframe_rule"]
+__all__ = [
+    "ArmRule",
+    "EveryK",
+    "GripperOnly",
+    "KeyframeRule",
+    "RestRule",
+    "find_keyframes",
+    "keyframe_rule",
+]
 
 KeyframeRule = Callable[[Demo], list[int]]
 
@@ -35,6 +44,8 @@ class ArmRule:
     Frame ``i`` of ``N`` is a *stop* when every joint velocity is at most ``threshold``, the
     gripper is the same at ``i-2, i-1, i, i+1``, ``i < N-2``, and no stop was seen in the
     ``cooldown`` frames before. Neighbours are real frames: nothing wraps round the ends.
+
+    A demo without joint velocities, but with the speed of its gripper, follows :class:`RestRule`.
 
     Attributes:
         threshold: rad/s; at or below it a joint counts as standing still.
@@ -54,8 +65,10 @@ class ArmRule:
         """Keyframe indices, ascending.
 
         Raises:
-            DemoError: the demo has no joint velocities.
+            DemoError: the demo has neither joint velocities nor the speed of its gripper.
         """
+        if demo.joint_velocities is None and demo.gripper_speed is not None:
+            return RestRule()(demo)
         if demo.joint_velocities is None:
             raise DemoError(
                 "no joint_velocities, which the keyframe rule 'arm' needs",
@@ -92,6 +105,56 @@ class ArmRule:
 
 
 @dataclass(frozen=True, slots=True)
+class RestRule:
+    """Where the gripper comes to rest, changes, and the last frame.
+
+    A *rest* is a run of at least ``hold`` frames at which the tip is no faster than ``linear`` and
+    turns no faster than ``angular``. Its first frame is a keyframe: one for each rest, however
+    long somebody at the controls has waited. A rest in which the gripper opens or closes counts by
+    that change alone, and the one that the demo begins with does not count.
+
+    Attributes:
+        linear: m/s.
+        angular: rad/s.
+        hold: frames.
+    """
+
+    linear: float = 0.02
+    angular: float = 0.1
+    hold: int = 2
+
+    def __call__(self, demo: Demo) -> list[int]:
+        """Keyframe indices, ascending.
+
+        Raises:
+            DemoError: the speed of the gripper is not known.
+        """
+        if demo.gripper_speed is None:
+            raise DemoError(
+                "no gripper_speed, which the keyframe rule 'rest' needs",
+                "--keyframes arm, gripper-only or every-10 need none",
+            )
+        last = len(demo) - 1
+        changes = np.flatnonzero(demo.gripper_open[1:] != demo.gripper_open[:-1]) + 1
+        calm = np.all(demo.gripper_speed <= (self.linear, self.angular), axis=1)
+        edges = np.flatnonzero(np.diff(calm, prepend=False, append=False)).reshape(-1, 2)
+        rests = [
+            start
+            for start, stop in edges.tolist()
+            if start > 0
+            and stop - start >= self.hold
+            and not ((changes >= start) & (changes <= stop)).any()
+        ]
+        found = sorted({*changes.tolist(), *rests, last})
+        if len(found) > 1 and found[-2] in rests and calm[found[-2] :].all():
+            del found[-2]  # the last frame is where the demo comes to rest
+        return found
+
+    def __str__(self) -> str:
+        return "rest"
+
+
+@dataclass(frozen=True, slots=True)
 class GripperOnly:
     """Frames at which the gripper has just opened or closed, and the last frame."""
 
@@ -120,13 +183,16 @@ class EveryK:
 
 
 def keyframe_rule(name: str) -> KeyframeRule:
-    """The rule called ``name``: ``arm``, ``gripper-only``, ``every-K`` or ``module:function``.
+    """The rule called ``name``: ``arm``, ``rest``, ``gripper-only``, ``every-K`` or
+    ``module:function``.
 
     Raises:
         UsageError: there is no such rule.
     """
     if name == "arm":
         return ArmRule()
+    if name == "rest":
+        return RestRule()
     if name == "gripper-only":
         return GripperOnly()
     every = re.fullmatch(r"every-([1-9]\d{0,5})", name)
@@ -136,7 +202,7 @@ def keyframe_rule(name: str) -> KeyframeRule:
         return _own_rule(name)
     raise UsageError(
         f"no keyframe rule '{name}'",
-        "--keyframes takes arm, gripper-only, every-K (every-10) or your own module:function",
+        "--keyframes takes arm, rest, gripper-only, every-K (every-10) or your own module:function",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -93,14 +93,16 @@ def command(source: DemoSource, selection: Selection, spec: Spec) -> str:
 
 
 def _arguments(source: DemoSource, selection: Selection, spec: Spec) -> Iterator[str]:
-    yield from ("--source", f"{source.scheme}:DIR" if source.location else source.scheme)
+    settings = settings_of(source)
+    yield from ("--source", _named(source, settings))
+    if "mapping" in settings:
+        yield from ("--mapping", settings.get("mapping_preset", "mapping.yaml"))
     for task in sorted(selection.tasks) or ["all"]:
         yield from ("--task", task)
     if selection.variation is not None:
         yield from ("--variation", str(selection.variation))
     if selection.episodes is not None:
         yield from ("--episodes", str(selection.episodes))
-    settings = settings_of(source)
     if "image_size" in settings:
         yield from ("--image-size", str(settings["image_size"]))
     if settings.get("shadows"):
@@ -140,6 +142,13 @@ def _arguments(source: DemoSource, selection: Selection, spec: Spec) -> Iterator
         yield from ("--metadata", f"{spec.scene.name}.json")
     for family in sorted(spec.templates):
         yield from ("--template", f"{family}={family}.jinja")
+
+
+def _named(source: DemoSource, settings: Mapping[str, Any]) -> str:
+    """The source as ``--source`` names it; a folder's own name is nobody's business."""
+    if "repo" in settings:
+        return f"{source.scheme}:hf://{settings['repo']}@{settings['revision']}"
+    return f"{source.scheme}:DIR" if source.location else source.scheme
 
 
 def _closest_preset(spec: Spec) -> str:

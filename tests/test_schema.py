@@ -25,7 +25,7 @@ from robotmcqa.spec import Spec
 
 NAMES = (
     *("item", "scene", "manifest", "provenance", "failure", "ground_truth"),
-    "bench_question",
+    *("bench_question", "mapping"),
 )
 
 Place = tuple[str | int, ...]

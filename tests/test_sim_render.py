@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from robotmcqa.errors import UsageError
-from robotmcqa.pictures import depth_image, mask_image, png
-from robotmcqa.png import png_problem
+from robotmcqa.pictures import depth_image, mask_image
+from robotmcqa.png import png, png_problem
 from robotmcqa.sim import gl
 from robotmcqa.sim.render import Renderer, View
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from robotmcqa.licences import HUB_KNOWS
 from robotmcqa.pools import SPLITS
 from robotmcqa.shards import card_features
 from robotmcqa.spec import document_digest
@@ -32,12 +33,6 @@ _SIZES = (
     (10_000_000, "1M<n<10M"),
 )
 
-_LICENCES = (
-    *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "CC0-1.0", "ODbL", "PDDL"),
-    *("CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0"),
-)
-"""SPDX identifiers that the Hub knows by the same name in lower case."""
-
 RLBENCH_LICENCE = "RLBench: for non-commercial research only"
 """What the RLBench sources say of their demonstrations."""
 
@@ -57,7 +52,7 @@ def licence(text: str, scheme: str) -> dict[str, str]:
 
     Nothing but the source decides it: no option relabels demonstrations.
     """
-    if text in _LICENCES:
+    if text in HUB_KNOWS:
         return {"license": text.lower()}
     return {
         "license": "other",

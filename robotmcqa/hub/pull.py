@@ -14,7 +14,7 @@ from robotmcqa.hub.versions import Version
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["address_of", "fetch", "is_address", "load"]
+__all__ = ["address_of", "fetch", "is_address", "load", "parse_address"]
 
 _ADDRESS = re.compile(r"hf://(?:datasets/)?(?P<repo>[^/@]+/[^/@]+)(?:@(?P<revision>[^@]+?))?/?")
 
@@ -69,6 +69,18 @@ def address_of(named: str) -> str | None:
     return f"hf://{named}" if match and match["revision"] and not Path(named).exists() else None
 
 
+def parse_address(address: str) -> tuple[str, str | None]:
+    """Data set and revision of ``hf://org/name@v1.2.0``; the revision may be missing.
+
+    Raises:
+        UsageError: it is no such address.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if not match:
+        raise UsageError(f"{address} is no address", "one looks like hf://org/name@v1.2.0")
+    return match["repo"], match["revision"]
+
+
 def fetch(address: str) -> Path:
     """The folder that ``hf://org/name@v1.2.0`` is fetched into (the Hub's own cache).
 
@@ -78,11 +90,9 @@ def fetch(address: str) -> Path:
         UsageError: the address is malformed, or there is no such version.
         HubError: the Hub refuses, fails, or cannot be reached.
     """
-    match = _ADDRESS.fullmatch(address)
-    if not match:
-        raise UsageError(f"{address} is no address", "one looks like hf://org/name@v1.2.0")
-    remote = Remote(match["repo"])
-    revision = match["revision"] or str(_latest(remote))
+    repo, named = parse_address(address)
+    remote = Remote(repo)
+    revision = named or str(_latest(remote))
     found = remote.download(revision)
     if found is None:
         _refuse_unknown(remote, revision)

@@ -167,8 +167,35 @@ class Remote:
         except HfHubHTTPError as error:
             raise explained(f"listing the files of {self.repo}", error) from None
 
-    def read(self, path: str, revision: str) -> str | None:
-        """A text file; None when it is not there."""
+    def commit_of(self, revision: str) -> str | None:
+        """The commit that a branch, a tag or a commit stands for; None when there is none."""
+        look = self._api.repo_info
+        try:
+            found = self._do("looking at", look, self.repo, repo_type=_KIND, revision=revision)
+        except (RepositoryNotFoundError, RevisionNotFoundError):
+            return None
+        except HfHubHTTPError as error:
+            raise explained(f"looking at {self.repo}", error) from None
+        return str(found.sha)
+
+    def below(self, folder: str, revision: str) -> list[str]:
+        """Paths of the files below a folder; none where there is no such folder."""
+
+        def listed() -> list[str]:
+            tree = self._api.list_repo_tree(
+                self.repo, folder, repo_type=_KIND, revision=revision, recursive=True
+            )
+            return [one.path for one in tree if isinstance(one, RepoFile)]
+
+        try:
+            return self._do("listing the files of", listed)
+        except EntryNotFoundError:
+            return []
+        except HfHubHTTPError as error:
+            raise explained(f"listing the files of {self.repo}", error) from None
+
+    def fetch(self, path: str, revision: str) -> Path | None:
+        """A file, in the Hub's own cache; None when it is not there."""
         download = self._api.hf_hub_download
         try:
             local = self._do(
@@ -183,7 +210,12 @@ class Remote:
             return None
         except HfHubHTTPError as error:
             raise explained(f"reading {path} of {self.repo}", error) from None
-        return Path(local).read_text("utf-8")
+        return Path(local)
+
+    def read(self, path: str, revision: str) -> str | None:
+        """A text file; None when it is not there."""
+        local = self.fetch(path, revision)
+        return local.read_text("utf-8") if local else None
 
     def history(self) -> list[tuple[str, str]]:
         """(commit, title) of ``main``, the newest first."""

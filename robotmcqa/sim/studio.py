@@ -6,7 +6,8 @@ from functools import cached_property, lru_cache
 
 import mujoco
 
-from robotmcqa.pictures import depth_image, mask_image, png
+from robotmcqa.pictures import depth_image, mask_image
+from robotmcqa.png import png
 from robotmcqa.sim.cameras import CAMERAS
 from robotmcqa.sim.recorder import Recording
 from robotmcqa.sim.render import Renderer

@@ -12,19 +12,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from robotmcqa.demo import Demo
 from robotmcqa.errors import UsageError
 from robotmcqa.sources.live_options import LiveOptions
 from robotmcqa.sources.plugins import open_plugin, plugins
 
+if TYPE_CHECKING:
+    from robotmcqa.scene import SceneMetadata
+
 __all__ = [
     "SCHEMES",
     "SIMULATED_EPISODES",
     "AutoChoice",
+    "Configured",
     "DemoRef",
     "DemoSource",
+    "Mapped",
     "Recorded",
     "Releasable",
     "Selection",
@@ -62,19 +67,21 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """How demos are to be made, for sources that make them.
+    """How demos are to be made or read.
 
     Attributes:
         seed: of all that is drawn while making them.
         image_size: width and height of pictures in pixels; None for the source's own.
         shadows: draw shadows.
         live: what RLBench's own simulator takes beside them.
+        mapping: which columns are what, for sources that are tables: a file or a preset.
     """
 
     seed: int = 0
     image_size: int | None = None
     shadows: bool = False
     live: LiveOptions = field(default_factory=LiveOptions)
+    mapping: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,37 @@ class DemoSource(Protocol):
 
 
 @runtime_checkable
+class Configured(Protocol):
+    """A source whose demos something decides beside the selection."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """What that is, as JSON without a path: recorded with the data set.
+
+        Whatever would give other demos under the same arguments. A run is resumed under equal
+        settings only.
+        """
+
+
+@runtime_checkable
+class Mapped(Configured, Protocol):
+    """A source of tables, whose columns mean what a mapping says.
+
+    Its ``settings()`` hold the mapping in effect as ``mapping``.
+    """
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Cameras that there are columns of."""
+
+    @property
+    def scene(self) -> SceneMetadata | None:
+        """The scene that the mapping brings along, where it does."""
+
+    def mapped_by(self) -> str:
+        """Which mapping is in effect, and why, in words for people."""
+
+
+@runtime_checkable
 class Simulated(Protocol):
     """What a source has beside :class:`DemoSource` when it makes demos instead of reading them."""
 
@@ -221,6 +259,7 @@ class Recorded(Protocol):
 
 
 SCHEMES: Mapping[str, str] = {
+    "lerobot": "robotmcqa.sources.lerobot:open_lerobot",
     "rlbench": "robotmcqa.sources.rlbench:open_rlbench",
     "rlbench-live": "robotmcqa.sources.rlbench_live:open_rlbench_live",
     "sim": "robotmcqa.sources.sim:open_sim",
@@ -256,7 +295,7 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
 
     Args:
         text: ``scheme`` or ``scheme:rest``, or ``auto``.
-        options: how demos are to be made, for sources that make them.
+        options: how demos are to be made or read.
 
     Raises:
         UsageError: no such scheme, or it does not take these options.
@@ -267,6 +306,10 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
     scheme, _, rest = text.partition(":")
     if scheme != "rlbench-live":
         options.live.refuse(text)
+    if options.mapping is not None and scheme in SCHEMES and scheme != "lerobot":
+        raise UsageError(
+            f"--mapping with {scheme}: its demos need none", "leave --mapping out, or lerobot:DIR"
+        )
     if scheme in SCHEMES:
         module, _, attribute = SCHEMES[scheme].partition(":")
         return cast(Opener, getattr(import_module(module), attribute))(rest, options)
@@ -274,9 +317,14 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
     if scheme in others:
         return open_plugin(others[scheme], rest, options)
     if Path(text).is_dir():
-        raise UsageError(f"no source '{text}'", f"for saved RLBench demos: --source rlbench:{text}")
+        kind = "lerobot" if Path(text, "meta/info.json").exists() else "rlbench"
+        name = "a LeRobot data set" if kind == "lerobot" else "saved RLBench demos"
+        raise UsageError(f"no source '{text}'", f"for {name}: --source {kind}:{text}")
     known = ", ".join(
-        ["auto", "sim", "rlbench:DIR", "rlbench-live", *(f"{name}:..." for name in sorted(others))]
+        [
+            *("auto", "sim", "rlbench:DIR", "rlbench-live", "lerobot:DIR"),
+            *(f"{name}:..." for name in sorted(others)),
+        ]
     )
     raise UsageError(f"no source '{text}'", f"--source takes one of: {known}")
 
@@ -289,25 +337,26 @@ def resolved(source: DemoSource, selection: Selection) -> Selection:
 
 
 def check_cameras(source: DemoSource, cameras: tuple[str, ...]) -> None:
-    """Have a simulator's missing camera known before the first demo is made.
+    """Have a missing camera known before the first demo is made or read.
 
-    Saved demos may differ in their cameras, so each of those is asked when it is read.
+    RLBench's saved demos may differ in their cameras, so each of those is asked when it is read.
 
     Raises:
         UsageError: the source has no such camera.
     """
-    if isinstance(source, Simulated):
+    if isinstance(source, (Simulated, Mapped)):
         for camera in cameras:
             if camera not in source.cameras:
+                known = ", ".join(source.cameras)
                 raise UsageError(
                     f"no camera '{camera}' in {source.scheme}",
-                    f"--camera takes one of: {', '.join(source.cameras)}",
+                    f"--camera takes one of: {known}" if known else "--no-images",
                 )
 
 
 def settings_of(source: DemoSource) -> dict[str, Any]:
-    """What decides a source's demos beside the selection; nothing for saved ones."""
-    return dict(source.settings()) if isinstance(source, Simulated) else {}
+    """What decides a source's demos beside the selection; nothing for most saved ones."""
+    return dict(source.settings()) if isinstance(source, Configured) else {}
 
 
 def reproducible(source: DemoSource) -> bool:

@@ -17,7 +17,8 @@ from robotmcqa.arrays import FloatArray
 from robotmcqa.camera import CameraModel
 from robotmcqa.demo import Demo, ImageReader
 from robotmcqa.errors import DemoError
-from robotmcqa.pictures import depth_image, mask_image, png
+from robotmcqa.pictures import depth_image, mask_image
+from robotmcqa.png import png
 
 __all__ = ["LOW_DIM", "Packed", "demo_of", "packed"]
 

@@ -27,6 +27,7 @@ from robotmcqa.sources import Selection, open_source
 from robotmcqa.spec import Spec
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.floor import floor_of
+from tests.benchmarks.lerobot import bench_lerobot
 from tests.benchmarks.simulator import bench_first_data_set, bench_simulator
 from tests.factory import write_demos
 
@@ -197,6 +198,7 @@ def main() -> None:
             bench_help(),
             bench_simulator(),
             bench_first_data_set(scratch),
+            bench_lerobot(scratch),
         ):
             for figure in figures:
                 reached = {True: "yes", False: "NO", None: ""}[figure.reached]
