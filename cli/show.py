@@ -64,17 +64,17 @@ def show(
         tasks=frozenset(task) if task else None,
         split=split,
     )
-    statistics, ids = survey(dataset, wanted)
+    statistics, total = survey(dataset, wanted)
     counts = statistics.document()
     if json:
         output.result(counts)
         return
-    rows = sample(dataset, ids, limit, seed)
+    rows = sample(dataset, wanted, total, limit, seed)
     beside = folder.resolve() if folder == Path(directory) else Path(folder.name).resolve()
     page = out or beside.with_name(f"{beside.name}.html")
     if page.is_dir() or not page.parent.is_dir():
         raise UsageError(f"--out {page}", "--out takes a file in a folder that exists")
-    write_text(page, render_page(dataset, statistics, rows, len(ids)))
+    write_text(page, render_page(dataset, statistics, rows, total))
     output.table("Questions per task", ["task", "questions"], list(counts["tasks"].items()))
     output.table("Questions per family", ["family", "questions"], list(counts["families"].items()))
     if counts["letters"]:
@@ -99,4 +99,4 @@ def show(
         if len(labels) > MOST_LABELS:
             title += f": the {MOST_LABELS} most frequent of {len(labels)}"
         output.table(title, ["movement", "questions"], labels[:MOST_LABELS])
-    output.hint(f"Wrote {page} ({len(rows)} of {len(ids)} items). Open it in a browser.")
+    output.hint(f"Wrote {page} ({len(rows)} of {total} items). Open it in a browser.")

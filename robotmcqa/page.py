@@ -17,6 +17,7 @@ from robotmcqa.draws import Draws
 from robotmcqa.errors import DatasetError
 from robotmcqa.questions.prompts import LETTERS
 from robotmcqa.scene import ValidBox
+from robotmcqa.shards import find_rows
 from robotmcqa.statistics import STATISTICS_COLUMNS, Statistics
 
 __all__ = ["Filter", "Mark", "render_page", "sample", "survey"]
@@ -37,34 +38,37 @@ class Filter:
         )
 
 
-def survey(dataset: Dataset, wanted: Filter) -> tuple[Statistics, list[str]]:
-    """Counts over the wanted rows, and their ids in order. Pictures are not read."""
+def survey(dataset: Dataset, wanted: Filter) -> tuple[Statistics, int]:
+    """Counts over the wanted rows, and how many they are. Pictures are not read."""
     statistics = Statistics()
-    ids = []
-    for row in dataset.rows(wanted.split, columns=("id", *STATISTICS_COLUMNS)):
+    total = 0
+    for row in dataset.rows(wanted.split, columns=STATISTICS_COLUMNS):
         if wanted.takes(row):
             statistics.add(row)
-            ids.append(row["id"])
-    if not ids:
+            total += 1
+    if not total:
         raise DatasetError(
             f"{dataset.path}: no such items",
             f"families: {', '.join(dataset.manifest['spec']['families'])}; "
             f"tasks: {', '.join(sorted(dataset.manifest['items']))}",
         )
-    return statistics, ids
+    return statistics, total
 
 
-def sample(dataset: Dataset, ids: list[str], count: int, seed: int) -> list[dict[str, Any]]:
-    """``count`` whole rows drawn from ``ids``, in the order of the data set."""
-    drawn = Draws("show", seed).without_replacement(ids)
-    chosen = {item for _, item in zip(range(count), drawn, strict=False)}
-    found: list[dict[str, Any]] = []
-    for row in dataset.rows():
-        if row["id"] in chosen:
-            found.append(row)
-            if len(found) == len(chosen):
-                break
-    return found
+def sample(
+    dataset: Dataset, wanted: Filter, total: int, count: int, seed: int
+) -> list[dict[str, Any]]:
+    """``count`` whole rows drawn from the ``total`` wanted ones, in the order of the data set."""
+    places = Draws("show", seed).without_replacement(range(total))
+    chosen = {place for _, place in zip(range(count), places, strict=False)}
+    rows = dataset.rows(wanted.split, columns=("id", "family", "task"))
+    taken = (row["id"] for row in rows if wanted.takes(row))
+    ids = {name for place, name in enumerate(taken) if place in chosen}
+    return [
+        row
+        for shard in dataset.shards(wanted.split)
+        for row in find_rows(dataset.path / shard["path"], ids)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

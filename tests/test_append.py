@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robotmcqa import Spec, extract, open_source, validate
@@ -189,9 +189,9 @@ def test_stopped_at_a_rename_it_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At some while more is made, and at most of those that put it in place."""
-    spec = Spec(cameras=(), families=("waypoint",), distractors="matched")
+    spec = Spec(cameras=(), families=("current_state",), distractors="matched")
     demos, more = tmp_path / "demos", tmp_path / "more"
-    write_demos(demos, {"reach_target": 5}, frames=60, size=16)
+    write_demos(demos, {"reach_target": 10}, frames=60, size=16)
     write_demos(more, {"reach_target": 3}, frames=60, size=16, seed=20)
     old = made(demos, tmp_path / "old", spec)
     new = tmp_path / "new"
@@ -241,9 +241,7 @@ def test_shards_keep_the_size_that_was_asked_for(robotmcqa: Run, tmp_path: Path)
     assert "64MB" in done.stderr
 
 
-@settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_what_is_added_never_touches_what_was_there(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robotmcqa import Spec, extract, open_source, validate
@@ -137,9 +137,7 @@ def test_what_cannot_be_merged_is_refused(parts: list[Path], tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
-@settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_order_matters_only_where_there_are_duplicates(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
