@@ -292,7 +292,8 @@ class _Run:
             self.members.append((ref, entry))
         if not self.members and not self.repeated:
             self._give_up(
-                f"none of the {len(refs)} demos is usable; no data set was written",
+                f"none of the {len(refs)} demos is usable; "
+                f"{'nothing was added' if self.base else 'no data set was written'}",
                 "each failure above says what is wrong; robotmcqa tasks lists what is there",
             )
         self.members.sort(key=lambda member: _episode_order(member[1]))
@@ -345,8 +346,9 @@ class _Run:
             reasons: Counter[str] = Counter()
             for shard in self.shards:
                 reasons.update(shard["left_out"])
+            written = "nothing was added" if self.base else "no data set was written"
             self._give_up(
-                "every question was left out; no data set was written",
+                f"every question was left out; {written}",
                 "; ".join(f"{count} x {why}" for why, count in sorted(reasons.items())),
             )
 
