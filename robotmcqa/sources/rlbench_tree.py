@@ -21,7 +21,7 @@ from pathlib import Path
 from robotmcqa.errors import DemoError, SourceError
 from robotmcqa.ground_truth import GROUND_TRUTH
 from robotmcqa.sources import DemoRef
-from robotmcqa.sources.rlbench_pickle import read_pickle_file
+from robotmcqa.sources.rlbench_pickle import read_pickle_file, read_safely
 
 __all__ = [
     "DESCRIPTIONS",
@@ -175,8 +175,13 @@ def _revision(*paths: Path) -> str:
 
 def _stored_variation(folder: Path) -> int | None:
     """What ``variation_number.pkl`` says; None if it is missing or says no number."""
+    path = folder / VARIATION_NUMBER
     try:
-        stored = read_pickle_file(folder / VARIATION_NUMBER)
+        return read_safely(_number, path, files=(path,))
     except DemoError:
         return None
+
+
+def _number(path: Path) -> int | None:
+    stored = read_pickle_file(path)
     return stored if type(stored) is int and 0 <= stored < 2**31 else None
