@@ -82,14 +82,23 @@ class Dataset:
             yield from read_rows(self.path / shard["path"], columns)
 
     def failures(self) -> list[Failure]:
-        """What was left out or repaired."""
-        return read_jsonl(self.path / "meta/failures.jsonl")
+        """What was left out or repaired.
+
+        Raises:
+            DatasetError: the list is missing or damaged.
+        """
+        path = self.path / "meta/failures.jsonl"
+        try:
+            return read_jsonl(path)
+        except (OSError, ValueError, RecursionError) as error:
+            raise DatasetError(f"{path}: {error}", _AGAIN) from None
 
 
 def _document(path: Path, schema: str) -> Mapping[str, Any]:
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: {error}", _AGAIN) from None
     problem = first_problem(schema, document)
     if problem:

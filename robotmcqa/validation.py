@@ -176,7 +176,12 @@ def _card_problems(path: Path, parts: Sequence[Part]) -> Iterator[Problem]:
     if not card.is_file():
         yield Problem(CARD, "missing")
         return
-    for problem in front_matter_problems(card.read_text("utf-8"), entries_of(parts)):
+    try:
+        text = card.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        yield Problem(CARD, f"is not text in UTF-8 ({error})")
+        return
+    for problem in front_matter_problems(text, entries_of(parts)):
         yield Problem(CARD, problem)
 
 
