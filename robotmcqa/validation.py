@@ -188,11 +188,13 @@ def _card_problems(path: Path, parts: Sequence[Part]) -> Iterator[Problem]:
 def _manifest_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:
     """What the manifest says of the spec, the rows and the failures, against what is there."""
     manifest = dataset.manifest
-    failures = dataset.failures()
-    for number, line in enumerate(failures, 1):
+    failures = []
+    for number, line in enumerate(dataset.failures(), 1):
         problem = first_problem("failure", line)
         if problem:
             yield Problem(f"meta/failures.jsonl, line {number}", problem)
+        else:
+            failures.append(line)
     rows: Counter[str] = Counter()
     for shard in dataset.shards():
         rows[shard["split"]] += shard["rows"]

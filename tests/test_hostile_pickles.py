@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
 from pathlib import Path
 
 import pytest
@@ -176,6 +175,6 @@ def test_it_holds_no_file_of_the_one_it_works_for(tmp_path: Path) -> None:
     with (tmp_path / "lock").open("w"):
         apart._after_fork()  # forget the one of earlier tests
         pid = run(os.getpid)
-        held = {os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir()}
+        held = {str(one.readlink()) for one in Path(f"/proc/{pid}/fd").iterdir()}
     assert not [name for name in held if not name.startswith(("/dev/null", "socket:"))]
     assert pid in family_of(os.getpid())

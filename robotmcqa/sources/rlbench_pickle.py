@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import pickle
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -174,7 +173,7 @@ _TINY = 32
 
 def _size(path: Path) -> int:
     try:
-        return os.stat(path).st_size
+        return path.stat().st_size
     except OSError:
         return 0  # whoever reads it says why it cannot
 
