@@ -88,16 +88,20 @@ def _root(
 
 
 def main() -> None:
-    """Entry point of the ``robotmcqa`` command."""
-    signal.signal(signal.SIGINT, _interrupted)
+    """The whole command; :mod:`.start` calls it."""
+    before = signal.signal(signal.SIGINT, _interrupted)
     try:
         build_app(sys.argv[1:])()
+    except KeyboardInterrupt:  # while a verb was being loaded
+        sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no message, and none at exit either.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)
     except Exception as error:
         sys.exit(_exit_code(error))
+    finally:
+        signal.signal(signal.SIGINT, before)  # at exit an interrupt has nothing left to say
 
 
 def _interrupted(signum: int, frame: object) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 __all__ = [
     "fsync",
+    "is_refusal",
     "json_text",
     "move_into_place",
     "read_jsonl",
+    "remove_halves",
     "sha256_of",
     "write_bytes",
     "write_jsonl",
@@ -62,6 +66,20 @@ def move_into_place(temporary: Path, path: Path) -> None:
     """
     fsync(temporary)
     os.replace(temporary, path)
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether nobody may write there, as on a read-only disk: more room would not help."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def remove_halves(paths: Iterable[Path]) -> None:
+    """Delete what killed runs have left half-written; nobody else may be writing there."""
+    for half in paths:
+        if half.is_dir() and not half.is_symlink():
+            shutil.rmtree(half)
+        else:
+            half.unlink(missing_ok=True)
 
 
 def fsync(path: Path) -> None:

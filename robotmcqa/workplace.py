@@ -19,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import fsync, json_text, move_into_place, write_text
+from robotmcqa.files import fsync, is_refusal, json_text, move_into_place, write_text
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "open_workplace"]
 
@@ -128,7 +128,9 @@ def open_workplace(
         raise UsageError(
             f"another extraction is working in {out}", "wait for it, or use another --out"
         ) from None
-    except PermissionError as error:
+    except OSError as error:
+        if not is_refusal(error):
+            raise
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
         ) from None

@@ -186,6 +186,7 @@ class _States(NamedTuple):
 
 def _load(ref: DemoRef) -> Demo:
     folder = Path(ref.locator)
+    stamp = _stamp(ref.locator)  # first: what is read after it is checked against it
     pickles = [folder / LOW_DIM, _descriptions(folder)]
     if ref.variation is None:
         pickles.append(folder / VARIATION_NUMBER)
@@ -199,7 +200,7 @@ def _load(ref: DemoRef) -> Demo:
         gripper_open=_one_per_frame(_needed(columns, "gripper_open")),
         joint_velocities=columns["joint_velocities"],
         joint_positions=columns["joint_positions"],
-        images=_images(folder),
+        images=_images(folder, stamp),
         notes=tuple(states.notes),
         ground_truth=_ground_truth(folder),
     )
@@ -354,21 +355,38 @@ def _broken_pictures(folder: Path, frames: int) -> Iterator[tuple[str, str]]:
             yield name, problem
 
 
-def _images(folder: Path) -> Mapping[str, Any]:
+def _images(folder: Path, stamp: _Stamp) -> Mapping[str, Any]:
     return {
-        entry.name.removesuffix("_rgb"): partial(_whole_picture, entry.path)
+        entry.name.removesuffix("_rgb"): partial(_whole_picture, entry.path, stamp)
         for entry in os.scandir(folder)
         if entry.name.endswith("_rgb") and entry.is_dir()
     }
 
 
-def _whole_picture(folder: str, frame: int) -> bytes:
+def _whole_picture(folder: str, stamp: _Stamp, frame: int) -> bytes:
     data = _picture(folder, frame)
     problem = png_problem(data)
+    name = f"{os.path.basename(folder)}/{frame}.png"
     if problem:
-        name = f"{os.path.basename(folder)}/{frame}.png"
         raise DemoError(f"{name}: {problem}", "copy or record this demo again")
+    if _stamp(folder.rpartition("/")[0]) != stamp:
+        raise DemoError(
+            f"{name}: {LOW_DIM} beside it changed while the demo was read",
+            "run again when nobody writes to the demos any more",
+        )
     return data
+
+
+_Stamp = tuple[int, int, int] | None
+
+
+def _stamp(folder: str) -> _Stamp:
+    """Tells a demo's states from those of another recording in the same place."""
+    try:
+        about = os.stat(f"{folder}/{LOW_DIM}")  # noqa: PTH116
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _picture(folder: str, frame: int) -> bytes:

@@ -111,7 +111,7 @@ def pickle(data: bytes) -> None:
     before = (folder / name).read_bytes()
     (folder / name).write_bytes(body)
     try:
-        with patch("robotmcqa.sources.rlbench_pickle._SECONDS", 0.5):  # no time to lose
+        with patch("robotmcqa.sources.rlbench_pickle._SECONDS", 0.1):  # no time to lose
             said = _read_demo(folder)
         if " reading it " not in said:
             with patch("robotmcqa.sources.rlbench.read_safely", _read_here):
