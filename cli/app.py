@@ -113,14 +113,16 @@ def _interrupted(signum: int, frame: object) -> None:
 def _exit_code(error: Exception) -> int:
     """Say what went wrong; only a bug of ours shows its trace."""
     from robotmcqa.errors import DataError, HubError, ModelError, RobotMCQAError, UsageError
+    from robotmcqa.files import is_refusal
 
     from .output import complain
 
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        error = DataError(
-            f"{where}{error.strerror}", "make room or give another place; --resume goes on"
-        )
+        remedy = "make room or give another place; --resume goes on"
+        if is_refusal(error):
+            remedy = "check its permissions, or give another place"
+        error = DataError(f"{where}{error.strerror}", remedy)
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)

@@ -148,11 +148,13 @@ class RLBenchSource:
             broken.append((f"{ref.name}/{GROUND_TRUTH}", cause))
         for camera in cameras:
             pictures = folder / f"{camera}_rgb"
-            if pictures.is_dir():
+            try:
                 broken += [
                     (f"{ref.name}/{camera}_rgb/{name}", problem)
                     for name, problem in _broken_pictures(pictures, frames)
                 ]
+            except SourceError:
+                broken.append((f"{ref.name}/{camera}_rgb", "cannot be read"))
         return tuple(broken)
 
 
@@ -302,7 +304,7 @@ def _column(observations: Sequence[StoredObservation], name: str) -> FloatArray 
 def _descriptions(folder: Path) -> Path:
     """Where they lie: with the demo, or with its variation."""
     path = folder / DESCRIPTIONS
-    return path if path.exists() else folder.parent.parent / DESCRIPTIONS
+    return path if os.access(path, os.F_OK) else folder.parent.parent / DESCRIPTIONS
 
 
 def _instructions(folder: Path, task: str, notes: list[str]) -> tuple[str, ...]:
@@ -341,6 +343,8 @@ def _is_text(value: Any) -> bool:
 
 def _broken_pictures(folder: Path, frames: int) -> Iterator[tuple[str, str]]:
     """Name and cause of each broken or missing picture of ``frames``, and of any beyond them."""
+    if not os.path.isdir(folder):
+        return
     there = {path.name: path for path in numbered(folder, _PICTURE)}
     wanted = [f"{frame}.png" for frame in range(frames)]
     for name in [*wanted, *(name for name in there if name not in set(wanted))]:

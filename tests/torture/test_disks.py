@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SCRIPT, environment, tree
+from tests.conftest import environment, tree
 from tests.torture.conftest import SIM, Jobs
 from tests.torture.tools import ROUNDS, Done, Room, command, litter, size_of
 
@@ -139,6 +139,8 @@ def public() -> Iterator[Path]:
         home = Path(name, "home")
         home.mkdir()
         home.chmod(0o777)
+        if as_nobody(command("--version"), home).code:
+            pytest.skip("an ordinary user cannot run this Python")
         yield Path(name)
 
 
@@ -147,8 +149,9 @@ def test_no_right_to_write(verb: str, saved: Path, jobs: Jobs, public: Path) -> 
     """As an ordinary user in somebody else's folder."""
     locked = public / "locked"
     locked.mkdir(mode=0o755)
-    shutil.copytree(saved, public / "demos")
-    shutil.copytree(jobs("saved").whole, public / "dataset")
+    for folder, name in ((saved, "demos"), (jobs("saved").whole, "dataset")):
+        shutil.copytree(folder, public / name)
+        (public / name).chmod(0o755)
     words = {
         "extract": ("extract", "--source", f"rlbench:{public / 'demos'}", "--out", locked),
         "record": ("record", *SIM, "--out", locked),
@@ -193,6 +196,7 @@ def test_demos_that_may_not_be_read(saved: Path, public: Path) -> None:
     """They fail by name; the others are read."""
     demos, home = public / "demos", public / "home"
     shutil.copytree(saved, demos)
+    demos.chmod(0o755)
     episodes = demos / "reach_target/variation0/episodes"
     (episodes / "episode0/low_dim_obs.pkl").chmod(0)
     (episodes / "episode1/front_rgb").chmod(0)
@@ -202,3 +206,8 @@ def test_demos_that_may_not_be_read(saved: Path, public: Path) -> None:
     assert done.code == 0, done.err
     for number in range(3):
         assert f"reach_target/variation0/episodes/episode{number}" in done.err
+    demos.chmod(0)
+    done = as_nobody(command(*words[:-1], home / "none"), home)
+    assert done.code == 3, done
+    assert f"{demos}: Permission denied" in done.err
+    assert "check the path and its permissions" in done.err
