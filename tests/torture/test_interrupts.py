@@ -21,6 +21,7 @@ from tests.torture.tools import (
     descendants,
     ended,
     finished,
+    is_pythons,
     killed,
     litter,
     nobody_left,
@@ -74,7 +75,7 @@ def test_stopped_at_random_and_resumed(
             shutil.rmtree(out)
         else:
             stopped += 1
-            assert done.code in CODES[signal.Signals(number)], done
+            assert done.code in CODES[signal.Signals(number)] or is_pythons(done.err), done
     assert finished(job.to(out, *again)).code == 0
     assert tree(out) == job.files
     assert litter(out) == []
@@ -95,5 +96,6 @@ def test_stopped_while_it_starts(
         time.sleep(rng.uniform(0, whole))
         killed(process.pid, number)
         _, err = process.communicate(timeout=60)
-        assert process.returncode in (0, *CODES[signal.Signals(number)]), err
-        assert "robotmcqa" not in err or "Traceback" not in err, err
+        if not is_pythons(err):
+            assert process.returncode in (0, *CODES[signal.Signals(number)]), err
+            assert "Traceback" not in err, err

@@ -206,7 +206,7 @@ def test_any_name(name: str, where: str, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         errors="backslashreplace",
-        timeout=120,
+        timeout=600,
     )
     assert "Traceback" not in done.stderr, done.stderr
     assert done.returncode == 0, done.stderr
