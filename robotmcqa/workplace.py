@@ -105,6 +105,13 @@ def open_workplace(
     if resume and overwrite:
         raise UsageError("--resume and --overwrite exclude each other", "give one of them")
     try:
+        str(out.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{str(out).encode('utf-8', 'backslashreplace').decode()}: a name that is no UTF-8",
+            "--out takes a folder whose path can be written down",
+        ) from None
+    try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}", "--out takes a folder to write to") from None

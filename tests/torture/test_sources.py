@@ -192,7 +192,7 @@ NAMES = {
 @pytest.mark.parametrize("where", ["source", "task", "out"])
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name(name: str, where: str, tmp_path: Path) -> None:
-    """As the folder of the demos, as a task, as the folder to write: it works, all the way."""
+    """Of the demos, a task, the output: it works all the way, or is refused in a sentence."""
     odd = NAMES[name]
     demos = tmp_path / (odd if where == "source" else "demos")
     out = tmp_path / (odd if where == "out" else "out")
@@ -209,6 +209,11 @@ def test_any_name(name: str, where: str, tmp_path: Path) -> None:
         timeout=600,
     )
     assert "Traceback" not in done.stderr, done.stderr
+    if (name, where) == ("no UTF-8", "out"):
+        assert done.returncode == 2
+        assert "a name that is no UTF-8" in done.stderr
+        assert not out.exists()
+        return
     assert done.returncode == 0, done.stderr
     assert finished(command("validate", out)).code == 0
     page = tmp_path / "page.html"

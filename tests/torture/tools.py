@@ -106,7 +106,7 @@ def outlive(
     except subprocess.TimeoutExpired:
         pass
     family = descendants(process.pid)
-    workers = sorted(family)
+    workers = sorted(pid for pid in family if not _is_pythons_own(pid))
     if victim != "driver" and workers:
         killed(rng.choice(workers))
     if victim == "worker":
@@ -117,6 +117,14 @@ def outlive(
     process.communicate()
     nobody_left(family)
     return None
+
+
+def _is_pythons_own(pid: int) -> bool:
+    """Of ``multiprocessing``, which starts another and warns when it is killed."""
+    try:
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 def litter(folder: Path) -> list[str]:
