@@ -181,7 +181,7 @@ NAMES = {
     "quotes": 'it\'s "so" `$(touch x)` $HOME',
     "leading dash": "-rf",
     "leading dashes": "--out",
-    "markup": "[bold]x[/bold] <b> {{ 7 * 7 }}",
+    "markup": "[bold]x <b> {{ 7 * 7 }}",
     "wildcards": "*?[a-z]{1,2}",
     "colon and hash": "a:b#c%20d",
     "no UTF-8": os.fsdecode(b"bad\xff\xfe"),
