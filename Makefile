@@ -11,7 +11,7 @@ PROOF ?= train-proof
 # GPU: make test TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow train-proof bench pictures hub-artifacts check clean
+.PHONY: demo test test-slow torture fuzz train-proof bench pictures hub-artifacts check clean
 
 # Simulated demos of reach_target, questions about them, a check, and a page to look at.
 demo: $(VENV)/ready
@@ -30,6 +30,17 @@ test: check $(VENV)/ready-train
 # What takes minutes.
 test-slow: $(VENV)/ready-train
 	$(BIN)/python -m pytest $(SHARED) -m slow
+
+# Kills, full disks, read-only folders, mutating sources: docs/reliability.md. TORTURE_ROUNDS=10 for ten
+# times as many rounds, TORTURE_SEED=N for those of a failure.
+torture: $(VENV)/ready
+	$(BIN)/python -m pytest $(SHARED) -m slow tests/torture
+
+# Ten minutes of search for bytes that break a reader: make fuzz TARGET=pickle SECONDS=600
+TARGET ?= pickle
+SECONDS ?= 600
+fuzz: .venv-fuzz/ready
+	.venv-fuzz/bin/python -m tests.fuzz $(TARGET) --seconds $(SECONDS)
 
 # That a model learns to look: about 25 minutes on two free cores. docs/training.md has the table.
 train-proof: $(VENV)/ready-train
@@ -72,10 +83,15 @@ $(VENV)/ready-train: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	touch $@
 
+.venv-fuzz/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet 'atheris>=3.0,<4' --editable .
+	touch $@
+
 $(PINNED)/ready: pyproject.toml docs/artifacts.txt
 	$(PYTHON) -m venv $(PINNED)
 	$(PINNED)/bin/python -m pip install --quiet --constraint docs/artifacts.txt --editable .
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PINNED) $(DEMO) $(ARTIFACTS) $(PROOF) build dist *.egg-info
+	rm -rf $(VENV) $(PINNED) .venv-fuzz .fuzz $(DEMO) $(ARTIFACTS) $(PROOF) build dist *.egg-info

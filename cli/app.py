@@ -90,16 +90,20 @@ def _root(
 
 
 def main() -> None:
-    """Entry point of the ``robotmcqa`` command."""
-    signal.signal(signal.SIGINT, _interrupted)
+    """The whole command; :mod:`.start` calls it."""
+    before = signal.signal(signal.SIGINT, _interrupted)
     try:
         build_app(sys.argv[1:])()
+    except KeyboardInterrupt:  # while a verb was being loaded
+        sys.exit(130)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): no message, and none at exit either.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)
     except Exception as error:
         sys.exit(_exit_code(error))
+    finally:
+        signal.signal(signal.SIGINT, before)  # at exit an interrupt has nothing left to say
 
 
 def _interrupted(signum: int, frame: object) -> None:
@@ -119,14 +123,16 @@ def _exit_code(error: Exception) -> int:
         StoreError,
         UsageError,
     )
+    from robotmcqa.files import is_refusal
 
     from .output import complain
 
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        error = DataError(
-            f"{where}{error.strerror}", "make room or give another place; --resume goes on"
-        )
+        remedy = "make room or give another place; --resume goes on"
+        if is_refusal(error):
+            remedy = "check its permissions, or give another place"
+        error = DataError(f"{where}{error.strerror}", remedy)
     if not isinstance(error, RobotMCQAError):
         raise error
     complain(error)

@@ -82,14 +82,29 @@ class Dataset:
             yield from read_rows(self.path / shard["path"], columns)
 
     def failures(self) -> Sequence[Failure]:
-        """What was left out or repaired; read from the file whenever it is looked at."""
-        return JsonLines(self.path / "meta/failures.jsonl")
+        """What was left out or repaired; read from the file whenever it is looked at.
+
+        Raises:
+            DatasetError: the list is missing or damaged. Looking at it may raise it too.
+        """
+        return _Failures(self.path / "meta/failures.jsonl")
+
+
+class _Failures(JsonLines):
+    """The lines of ``meta/failures.jsonl``, or what is wrong with them in a sentence."""
+
+    def __iter__(self) -> Iterator[Failure]:
+        try:
+            yield from super().__iter__()
+        except (OSError, ValueError, RecursionError) as error:
+            raise DatasetError(f"{self.path}: {error}", _AGAIN) from None
 
 
 def _document(path: Path, schema: str) -> Mapping[str, Any]:
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(document, ensure_ascii=False).encode()  # refuses lone surrogates
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path}: {error}", _AGAIN) from None
     problem = first_problem(schema, document)
     if problem:

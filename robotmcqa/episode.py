@@ -6,6 +6,7 @@ is forgotten, so that memory does not grow with the demos.
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from robotmcqa.ground_truth import GroundTruth
 from robotmcqa.keyframes import find_keyframes, keyframe_rule
 from robotmcqa.spec import Spec
 
-__all__ = ["Episode", "Moment", "episode_of", "pictures", "question_frames"]
+__all__ = ["Episode", "Moment", "digest_of", "episode_of", "pictures", "question_frames"]
 
 State = tuple[float, ...]
 """8 numbers: xyz in metres, quaternion xyzw, gripper open."""
@@ -36,6 +37,7 @@ class Episode:
         frames: the frames that become questions.
         states: state at each of them.
         image_bytes: size of all its pictures.
+        image_digest: of all its pictures, where a source is asked for them a second time.
         images: per frame of ``frames``, the PNG bytes of each camera in the spec's order. Empty
             while the pictures are not needed.
         plan: the demo's subtasks in order, where its source knows them.
@@ -54,6 +56,7 @@ class Episode:
     frames: tuple[int, ...]
     states: tuple[State, ...]
     image_bytes: int = 0
+    image_digest: str = ""
     images: tuple[tuple[bytes, ...], ...] = ()
     plan: tuple[str, ...] = ()
     subtasks: tuple[int, ...] = ()
@@ -134,10 +137,21 @@ def episode_of(demo: Demo, spec: Spec) -> Episode:
         frames=tuple(frames),
         states=tuple(map(tuple, states[:: spec.stride][: len(frames)].tolist())),
         image_bytes=sum(len(png) for frame in images for png in frame),
+        image_digest=digest_of(images),
         images=images,
         plan=known.plan,
         subtasks=tuple(known.subtasks[frame] for frame in keyframes) if known.plan else (),
     )
+
+
+def digest_of(images: Iterable[Iterable[bytes]]) -> str:
+    """16 hex digits for pictures in their order."""
+    digest = hashlib.blake2b(digest_size=8)
+    for frame in images:
+        for png in frame:
+            digest.update(b"%d " % len(png))
+            digest.update(png)
+    return digest.hexdigest()
 
 
 def pictures(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -12,9 +14,11 @@ from robotmcqa.places import is_remote, make_folder, move_into_place, temporary_
 
 __all__ = [
     "JsonLines",
+    "is_refusal",
     "is_whole",
     "iterate_jsonl",
     "json_text",
+    "remove_halves",
     "sha256_of",
     "write_bytes",
     "write_jsonl",
@@ -68,10 +72,10 @@ class JsonLines(Sequence[Any]):
     """The same as a sequence that is read from the file whenever it is looked at."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
 
     def __iter__(self) -> Iterator[Any]:
-        return iterate_jsonl(self._path)
+        return iterate_jsonl(self.path)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -85,6 +89,20 @@ class JsonLines(Sequence[Any]):
     def __getitem__(self, place: slice) -> Sequence[Any]: ...
     def __getitem__(self, place: int | slice) -> Any:
         return list(self)[place]
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether nobody may write there, as on a read-only disk: more room would not help."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def remove_halves(paths: Iterable[Path]) -> None:
+    """Delete what killed runs have left half-written; nobody else may be writing there."""
+    for half in paths:
+        if half.is_dir() and not half.is_symlink():
+            shutil.rmtree(half)
+        else:
+            half.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

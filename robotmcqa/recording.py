@@ -29,7 +29,7 @@ from robotmcqa.errors import (
     UsageError,
 )
 from robotmcqa.failures import Failure, demo_failure, in_order
-from robotmcqa.files import json_text, write_text
+from robotmcqa.files import is_refusal, json_text, remove_halves, write_text
 from robotmcqa.listener import Listener, Silence
 from robotmcqa.rlbench_layout import Layout, episode_folder, save_demo
 from robotmcqa.sources import (
@@ -184,6 +184,9 @@ def record(
     }
     listener = listener or Silence()
     with _locked(out):
+        remove_halves(
+            [*out.glob(".*.tmp"), *out.glob("*/*/.*.tmp"), *out.glob("*/*/episodes/.*.tmp")]
+        )
         jobs = {
             episode_folder(out, job.ref.task, job.variation, job.episode, layout): job
             for job in _numbered(refs, layout, _recorded(out))
@@ -269,7 +272,9 @@ def _locked(out: Path) -> Iterator[None]:
         raise UsageError(
             f"another recording is working in {out}", "wait for it, or use another --out"
         ) from None
-    except PermissionError as error:
+    except OSError as error:
+        if not is_refusal(error):
+            raise
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"
         ) from None

@@ -120,7 +120,7 @@ class ShardWriter:
     def __enter__(self) -> ShardWriter:
         make_folder(self._path.parent)
         self._writer = pq.ParquetWriter(
-            str(self._temporary),
+            str(self._temporary.absolute()),  # pyarrow would take a relative a:b for a URI
             _WRITTEN,
             store_schema=False,  # or readers would meet the dictionary type
             compression="zstd",

@@ -16,7 +16,7 @@ from typing import Any
 from robotmcqa import spool
 from robotmcqa.append import older_episodes
 from robotmcqa.engines import Engine
-from robotmcqa.episode import Episode, episode_of, pictures
+from robotmcqa.episode import Episode, digest_of, episode_of, pictures
 from robotmcqa.errors import DemoError, RobotMCQAError, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, skipped_item
 from robotmcqa.files import is_whole, json_text, sha256_of, write_jsonl, write_text
@@ -295,7 +295,7 @@ class WriteShard:
             )
         except DemoError:
             raise changed from None
-        if sum(len(png) for frame in images for png in frame) != episode.image_bytes:
+        if digest_of(images) != episode.image_digest:
             raise changed
         return replace(episode, images=images)
 

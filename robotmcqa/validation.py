@@ -225,18 +225,25 @@ def _card_problems(path: Path, parts: Sequence[Part]) -> Iterator[Problem]:
     if not card.is_file():
         yield Problem(CARD, "missing")
         return
-    for problem in front_matter_problems(card.read_text("utf-8"), entries_of(parts)):
+    try:
+        text = card.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        yield Problem(CARD, f"is not text in UTF-8 ({error})")
+        return
+    for problem in front_matter_problems(text, entries_of(parts)):
         yield Problem(CARD, problem)
 
 
 def _manifest_problems(report: Report, dataset: Dataset) -> Iterator[Problem]:
     """What the manifest says of the spec, the rows and the failures, against what is there."""
     manifest = dataset.manifest
-    failures = dataset.failures()
-    for number, line in enumerate(failures, 1):
+    failures = []
+    for number, line in enumerate(dataset.failures(), 1):
         problem = first_problem("failure", line)
         if problem:
             yield Problem(f"meta/failures.jsonl, line {number}", problem)
+        else:
+            failures.append(line)
     rows: Counter[str] = Counter()
     for shard in dataset.shards():
         rows[shard["split"]] += shard["rows"]

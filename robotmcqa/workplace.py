@@ -21,7 +21,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import json_text, sha256_of, write_text
+from robotmcqa.files import is_refusal, json_text, sha256_of, write_text
 from robotmcqa.places import fsync, is_remote, make_folder, remove_tree, rename
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "gaps_in", "open_workplace"]
@@ -154,6 +154,13 @@ def open_workplace(
             f"{out} holds no data set to add to", "without --append a new one is made there"
         )
     try:
+        str(out.absolute()).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{str(out).encode('utf-8', 'backslashreplace').decode()}: a name that is no UTF-8",
+            "--out takes a folder whose path can be written down",
+        ) from None
+    try:
         make_folder(out)
     except OSError as error:
         raise UsageError(f"{out}: {error.strerror}", "--out takes a folder to write to") from None
@@ -179,8 +186,8 @@ def open_workplace(
         raise UsageError(
             f"another extraction is working in {out}", "wait for it, or use another --out"
         ) from None
-    except PermissionError as error:
-        if is_remote(out):
+    except OSError as error:
+        if is_remote(out) or not is_refusal(error):
             raise  # a store's own words say more
         raise UsageError(
             f"{error.filename}: {error.strerror}", "--out takes a folder to write to"

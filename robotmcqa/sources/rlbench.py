@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,12 @@ from robotmcqa.licences import RLBENCH
 from robotmcqa.png import png_problem
 from robotmcqa.sources import DemoRef, Selection, SourceOptions
 from robotmcqa.sources.rlbench_cameras import camera_models
-from robotmcqa.sources.rlbench_pickle import StoredObservation, read_pickle_file, stack
+from robotmcqa.sources.rlbench_pickle import (
+    StoredObservation,
+    read_pickle_file,
+    read_safely,
+    stack,
+)
 from robotmcqa.sources.rlbench_tree import (
     DESCRIPTIONS,
     LOW_DIM,
@@ -108,8 +113,7 @@ class RLBenchSource:
             yield from refs[: selection.episodes]
 
     def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
-        with _collector_paused():
-            return _load(ref)
+        return _load(ref)
 
     @property
     def replayable(self) -> bool:
@@ -126,14 +130,15 @@ class RLBenchSource:
         Raises:
             DemoError: the demo cannot be read, or a matrix is none.
         """
-        return camera_models(_observations(Path(ref.locator) / LOW_DIM))
+        path = Path(ref.locator) / LOW_DIM
+        return read_safely(_camera_models, path, files=(path,))
 
     def broken_files(self, ref: DemoRef, cameras: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         folder = Path(ref.locator)
         broken = []
         frames = 0
         try:
-            frames = len(_observations(folder / LOW_DIM))
+            frames = read_safely(_frames, folder / LOW_DIM, files=(folder / LOW_DIM,))
         except DemoError as error:
             broken.append((f"{ref.name}/{LOW_DIM}", error.what.removeprefix(f"{LOW_DIM}: ")))
         try:
@@ -143,11 +148,13 @@ class RLBenchSource:
             broken.append((f"{ref.name}/{GROUND_TRUTH}", cause))
         for camera in cameras:
             pictures = folder / f"{camera}_rgb"
-            if pictures.is_dir():
+            try:
                 broken += [
                     (f"{ref.name}/{camera}_rgb/{name}", problem)
                     for name, problem in _broken_pictures(pictures, frames)
                 ]
+            except SourceError:
+                broken.append((f"{ref.name}/{camera}_rgb", "cannot be read"))
         return tuple(broken)
 
 
@@ -170,23 +177,53 @@ def open_rlbench(rest: str, options: SourceOptions) -> RLBenchSource:
     return RLBenchSource(rest)
 
 
+class _States(NamedTuple):
+    """What the pickles of a demo say; ``columns`` are float64 with a row a frame, or None."""
+
+    columns: dict[str, FloatArray | None]
+    variation: int
+    instructions: tuple[str, ...]
+    notes: list[str]
+
+
 def _load(ref: DemoRef) -> Demo:
     folder = Path(ref.locator)
-    notes: list[str] = []
-    observations = _observations(folder / LOW_DIM)
-    columns = {name: _column(observations, name) for name in _OLD_NAMES}
+    stamp = _stamp(ref.locator)  # first: what is read after it is checked against it
+    pickles = [folder / LOW_DIM, _descriptions(folder)]
+    if ref.variation is None:
+        pickles.append(folder / VARIATION_NUMBER)
+    states = read_safely(_states, folder, ref.task, ref.variation, files=pickles)
+    columns = states.columns
     return Demo(
         task=ref.task,
-        variation=_variation(folder, ref),
-        instructions=_instructions(folder, ref.task, notes),
+        variation=states.variation,
+        instructions=states.instructions,
         gripper_pose=_needed(columns, "gripper_pose"),
         gripper_open=_one_per_frame(_needed(columns, "gripper_open")),
         joint_velocities=columns["joint_velocities"],
         joint_positions=columns["joint_positions"],
-        images=_images(folder),
-        notes=tuple(notes),
+        images=_images(folder, stamp),
+        notes=tuple(states.notes),
         ground_truth=_ground_truth(folder),
     )
+
+
+def _states(folder: Path, task: str, variation: int | None) -> _States:
+    notes: list[str] = []
+    with _collector_paused():
+        observations = _observations(folder / LOW_DIM)
+        columns = {name: _column(observations, name) for name in _OLD_NAMES}
+    return _States(
+        columns, _variation(folder, variation), _instructions(folder, task, notes), notes
+    )
+
+
+def _frames(path: Path) -> int:
+    return len(_observations(path))
+
+
+def _camera_models(path: Path) -> dict[str, CameraModel]:
+    return camera_models(_observations(path))
 
 
 def _ground_truth(folder: Path) -> GroundTruth | None:
@@ -227,10 +264,10 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _variation(folder: Path, ref: DemoRef) -> int:
+def _variation(folder: Path, named: int | None) -> int:
     """The folder's name or ``variation_number.pkl``; never the demo's own, which is often 0."""
-    if ref.variation is not None:
-        return ref.variation
+    if named is not None:
+        return named
     read_pickle_file(folder / VARIATION_NUMBER)  # names what is wrong with it
     raise DemoError(f"{VARIATION_NUMBER} holds no number", "write the variation number into it")
 
@@ -264,11 +301,15 @@ def _column(observations: Sequence[StoredObservation], name: str) -> FloatArray 
     return None
 
 
+def _descriptions(folder: Path) -> Path:
+    """Where they lie: with the demo, or with its variation."""
+    path = folder / DESCRIPTIONS
+    return path if os.access(path, os.F_OK) else folder.parent.parent / DESCRIPTIONS
+
+
 def _instructions(folder: Path, task: str, notes: list[str]) -> tuple[str, ...]:
     """The variation's descriptions; the task's name in words where they are unusable."""
-    path = folder / DESCRIPTIONS
-    if not path.exists():
-        path = folder.parent.parent / DESCRIPTIONS
+    path = _descriptions(folder)
     stored, problem = None, "holds no descriptions"
     try:
         stored = read_pickle_file(path)
@@ -302,6 +343,8 @@ def _is_text(value: Any) -> bool:
 
 def _broken_pictures(folder: Path, frames: int) -> Iterator[tuple[str, str]]:
     """Name and cause of each broken or missing picture of ``frames``, and of any beyond them."""
+    if not os.path.isdir(folder):
+        return
     there = {path.name: path for path in numbered(folder, _PICTURE)}
     wanted = [f"{frame}.png" for frame in range(frames)]
     for name in [*wanted, *(name for name in there if name not in set(wanted))]:
@@ -316,21 +359,38 @@ def _broken_pictures(folder: Path, frames: int) -> Iterator[tuple[str, str]]:
             yield name, problem
 
 
-def _images(folder: Path) -> Mapping[str, Any]:
+def _images(folder: Path, stamp: _Stamp) -> Mapping[str, Any]:
     return {
-        entry.name.removesuffix("_rgb"): partial(_whole_picture, entry.path)
+        entry.name.removesuffix("_rgb"): partial(_whole_picture, entry.path, stamp)
         for entry in os.scandir(folder)
         if entry.name.endswith("_rgb") and entry.is_dir()
     }
 
 
-def _whole_picture(folder: str, frame: int) -> bytes:
+def _whole_picture(folder: str, stamp: _Stamp, frame: int) -> bytes:
     data = _picture(folder, frame)
     problem = png_problem(data)
+    name = f"{os.path.basename(folder)}/{frame}.png"
     if problem:
-        name = f"{os.path.basename(folder)}/{frame}.png"
         raise DemoError(f"{name}: {problem}", "copy or record this demo again")
+    if _stamp(folder.rpartition("/")[0]) != stamp:
+        raise DemoError(
+            f"{name}: {LOW_DIM} beside it changed while the demo was read",
+            "run again when nobody writes to the demos any more",
+        )
     return data
+
+
+_Stamp = tuple[int, int, int] | None
+
+
+def _stamp(folder: str) -> _Stamp:
+    """Tells a demo's states from those of another recording in the same place."""
+    try:
+        about = os.stat(f"{folder}/{LOW_DIM}")  # noqa: PTH116
+    except OSError:
+        return None
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _picture(folder: str, frame: int) -> bytes:

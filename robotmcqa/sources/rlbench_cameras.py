@@ -26,7 +26,9 @@ def camera_models(observations: Sequence[StoredObservation]) -> dict[str, Camera
         DemoError: a camera is described in part only, or its matrices are none.
     """
     frames = [_misc(frame) for frame in observations]
-    names = sorted(name for name in frames[0] if str(name).endswith(_INTRINSICS))
+    names = sorted(
+        name for name in frames[0] if isinstance(name, str) and name.endswith(_INTRINSICS)
+    )
     return {
         camera: _model(camera, frames) for camera in (name[: -len(_INTRINSICS)] for name in names)
     }

@@ -5,6 +5,9 @@ classes that RLBench's demos are made of; every other global is refused by name 
 looked up. The classes it does build are stand-ins defined here: they store what they are given,
 and :func:`array` turns a stored numpy array into a real one after checking its header against its
 length.
+
+What is left to a crafted pickle is to keep the reader busy, or to crash it: so demos are read by
+way of :func:`read_safely`.
 """
 
 from __future__ import annotations
@@ -12,14 +15,14 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import resource
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from robotmcqa.apart import Ended, apart, memory_bounded
 from robotmcqa.errors import DemoError, ForbiddenPickle
 
 __all__ = [
@@ -29,8 +32,11 @@ __all__ = [
     "array",
     "read_pickle",
     "read_pickle_file",
+    "read_safely",
     "stack",
 ]
+
+Result = TypeVar("Result")
 
 
 class _Sealed(type):
@@ -157,28 +163,45 @@ class _Reader(pickle.Unpickler):
 
 
 _SPARE_MEMORY = 128 << 20
+_SECONDS = 10.0
+"""CPU time that any pickle may take, and a second more for each MiB: a demo takes a hundredth."""
+_LARGEST = 1 << 30
+"""Bytes of a pickle; the demos of RLBench's tasks take a thousandth of it."""
+_TINY = 32
+"""Bytes that are too few to keep anybody busy: 13 doublings of a tuple, and a key made of it."""
 
 
-@contextmanager
-def _memory_bounded(more: int) -> Iterator[None]:
-    """Let this process ask for so many more bytes at most (Linux; elsewhere there is no bound).
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # whoever reads it says why it cannot
 
-    Eight bytes of pickle are enough to have the unpickler make a table of 64 GiB.
+
+def read_safely(function: Callable[..., Result], *arguments: Any, files: Sequence[Path]) -> Result:
+    """What ``function`` makes of pickle files, in a process that may hang or crash over them.
+
+    Of memory and time there is as much as a file of that size may need with a wide margin: the
+    standard unpickler can be told to fill tables of 64 GiB, and to hash tuples of tuples for years.
+
+    Raises:
+        DemoError: the function's own, or time or memory ran out, or the reader crashed.
     """
+    size = sum(map(_size, files))
+    if size <= _TINY:
+        return function(*arguments)
     try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    except (OSError, ValueError):
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bound = pages * resource.getpagesize() + more
-    if soft != resource.RLIM_INFINITY:
-        bound = min(bound, soft)
-    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        return apart(
+            function,
+            *arguments,
+            seconds=_SECONDS + size / (1 << 20),
+            memory=_SPARE_MEMORY + 64 * size,
+        )
+    except MemoryError:
+        what = f"{files[0].name}: reading it takes more memory than any demo of its size"
+    except Ended as ended:
+        what = f"{files[0].name}: reading it {ended}, which no RLBench demo does"
+    raise DemoError(what, "get the demo from a source you trust")
 
 
 def read_pickle(data: bytes) -> Any:
@@ -191,7 +214,7 @@ def read_pickle(data: bytes) -> Any:
     if not data:
         raise DemoError("empty file", "copy or record this demo again")
     try:
-        with _memory_bounded(_SPARE_MEMORY + 64 * len(data)):
+        with memory_bounded(_SPARE_MEMORY + 64 * len(data)):
             return _Reader(io.BytesIO(data)).load()
     except ForbiddenPickle:
         raise
@@ -211,6 +234,10 @@ def read_pickle_file(path: Path) -> Any:
         DemoError: it is missing, cannot be read, or is damaged.
     """
     try:
+        about = path.stat()  # first: a pipe in a file's place would let us wait for ever
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _LARGEST:
+            what = "more than 1 GiB" if stat.S_ISREG(about.st_mode) else "no file"
+            raise DemoError(f"{path.name}: {what}", "copy or record this demo again")
         data = path.read_bytes()
     except FileNotFoundError:
         raise DemoError(f"{path.name} is missing", "copy or record this demo again") from None

@@ -13,6 +13,7 @@ A path may be ROOT, a task, a variation or one episode.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from pathlib import Path
 from robotmcqa.errors import DemoError, SourceError
 from robotmcqa.ground_truth import GROUND_TRUTH
 from robotmcqa.sources import DemoRef
-from robotmcqa.sources.rlbench_pickle import read_pickle_file
+from robotmcqa.sources.rlbench_pickle import read_pickle_file, read_safely
 
 __all__ = [
     "DESCRIPTIONS",
@@ -55,11 +56,11 @@ def find_variations(path: Path) -> list[tuple[str, Path]]:
         SourceError: there are none, or a folder cannot be read.
     """
     here = path
-    if (here / LOW_DIM).exists() and not _EPISODE.fullmatch(here.name):
+    if os.access(here / LOW_DIM, os.F_OK) and not _EPISODE.fullmatch(here.name):
         raise SourceError(f"{here} holds a demo, but nothing tells its task", _LAYOUT)
     if _EPISODE.fullmatch(here.name):
         here = here.parent.parent
-    if (here / "episodes").is_dir():
+    if os.path.isdir(here / "episodes"):
         return [(_printable(here.parent.name), here)]
     below = list(_variation_folders(here))
     if not below:
@@ -123,8 +124,12 @@ def recorded_by(path: Path) -> tuple[str, str] | None:
 
 
 def _subfolders(folder: Path) -> list[Path]:
+    return sorted(entry for entry in _entries(folder) if os.path.isdir(entry))
+
+
+def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(entry for entry in folder.iterdir() if entry.is_dir())
+        return list(folder.iterdir())
     except OSError as error:
         raise SourceError(
             f"{folder}: {error.strerror}", "check the path and its permissions"
@@ -150,12 +155,16 @@ def _variation_folders(task: Path) -> Iterator[Path]:
 
 
 def numbered(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """Entries whose whole name fits ``pattern``, by number; none if there is no such folder."""
-    if not folder.is_dir():
+    """Entries whose whole name fits ``pattern``, by number; none if there is no such folder.
+
+    Raises:
+        SourceError: the folder cannot be read.
+    """
+    if not os.path.isdir(folder):
         return []
     found = [
         (int(match[1]), entry)
-        for entry in folder.iterdir()
+        for entry in _entries(folder)
         if (match := pattern.fullmatch(entry.name))
     ]
     return [entry for _, entry in sorted(found)]
@@ -175,8 +184,13 @@ def _revision(*paths: Path) -> str:
 
 def _stored_variation(folder: Path) -> int | None:
     """What ``variation_number.pkl`` says; None if it is missing or says no number."""
+    path = folder / VARIATION_NUMBER
     try:
-        stored = read_pickle_file(folder / VARIATION_NUMBER)
+        return read_safely(_number, path, files=(path,))
     except DemoError:
         return None
+
+
+def _number(path: Path) -> int | None:
+    stored = read_pickle_file(path)
     return stored if type(stored) is int and 0 <= stored < 2**31 else None
