@@ -58,7 +58,7 @@ def test_the_summary_counts_questions(robotmcqa: Run, demos: Path, tmp_path: Pat
         (["--camera", "front", "--camera", "front"], "front"),
         (["--template", "motion"], "FAMILY=FILE"),
         (["--template", "colour=/dev/null"], "colour"),
-        (["--source", "lerobot:here"], "rlbench:"),
+        (["--source", "dreams:here"], "rlbench:"),
         (["--source", "nonsense"], "nonsense"),
         (["--resume", "--overwrite"], "--resume"),
         (["--workers", "0"], "workers"),
