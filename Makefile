@@ -11,7 +11,7 @@ PROOF ?= train-proof
 # GPU: make test TORCH='torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu'
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow torture fuzz train-proof bench pictures hub-artifacts check clean
+.PHONY: demo test test-slow torture fuzz train-proof bench bench-scale pictures hub-artifacts check clean
 
 # Simulated demos of reach_target, questions about them, a check, and a page to look at.
 demo: $(VENV)/ready
@@ -49,6 +49,11 @@ train-proof: $(VENV)/ready-train
 # A table of ratios; on real demos if ROBOTMCQA_RLBENCH_DATA names their folder.
 bench: $(VENV)/ready
 	$(BIN)/python -m tests.benchmarks
+
+# How extraction grows, and every verb on a million questions: about a quarter of an hour.
+bench-scale: $(VENV)/ready
+	$(BIN)/python -m tests.benchmarks.scale
+	$(BIN)/python -m tests.benchmarks.million
 
 # docs/tasks: three moments of every simulated task.
 pictures: $(VENV)/ready

@@ -10,7 +10,7 @@ import typer
 
 def merge(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR DIR ...", help="The data sets, in order.")
+        list[Path], typer.Argument(metavar="DIR", help="The data sets, in order.")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the data set to be.")],
     overwrite: Annotated[

@@ -23,7 +23,11 @@ from robotmcqa.spec import preset
 from tests.conftest import Run, rows_of, tree
 from tests.extractions import broken, failures_of, manifest_of
 from tests.factory import write_demos
+from tests.hub_server.fixture import test_hub
+from tests.releases import REPO, Client, anna
 from tests.runs import command, killed_at, made
+
+__all__ = ["anna", "test_hub"]
 
 TASKS = {"reach_target": 10, "push_button": 10}
 
@@ -266,3 +270,19 @@ def test_what_is_added_never_touches_what_was_there(
         report = validate(out)
         assert report.problems == []
     assert len({row["episode"] for row in known.values()}) == len(seeds)
+
+
+def test_pushed_it_is_a_patch_and_old_shards_are_not_sent_again(
+    anna: Client, first: Path, more: Path, tmp_path: Path
+) -> None:
+    out = made(first, tmp_path / "out", SPECS["matched"])
+    assert anna.json("push", out, "--repo", REPO)["version"] == "v1.0.0"
+    old = {shard["path"] for shard in Dataset.open(out).shards()}
+    made(more, out, SPECS["matched"], append=True)
+    done = anna.json("push", out, "--repo", REPO)
+    assert done["version"] == "v1.0.1"
+    sent = {file["path"] for file in done["upload"]}
+    assert not sent & old
+    assert {"data/train-00001.parquet", "meta/pools-00001.parquet"} <= sent
+    changelog = anna.hub.read(REPO, "CHANGELOG.md").decode()
+    assert "data files are new; those that were there are unchanged" in changelog

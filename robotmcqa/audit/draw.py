@@ -16,7 +16,7 @@ MOST_QUESTIONS = 20_000
 percent, and more of them would only take time and memory.
 """
 
-FEW_QUESTIONS = 10_000
+FEW_QUESTIONS = 6_000
 """The same for the quick audit at the end of an extraction, beside which memory is to stay flat."""
 
 
