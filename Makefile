@@ -14,7 +14,7 @@ TORCH ?= torch==2.13.0
 .PHONY: demo test test-slow torture fuzz train-proof bench bench-scale pictures hub-artifacts check clean
 
 # Simulated demos of reach_target, questions about them, a check, and a page to look at.
-demo: $(VENV)/ready
+demo: $(VENV)/installed
 	$(BIN)/robotmcqa extract --source sim --task reach_target --out $(DEMO)/dataset --overwrite
 	$(BIN)/robotmcqa validate $(DEMO)/dataset
 	$(BIN)/robotmcqa show $(DEMO)/dataset
@@ -53,6 +53,7 @@ bench: $(VENV)/ready
 # How extraction grows, and every verb on a million questions: about a quarter of an hour.
 bench-scale: $(VENV)/ready
 	$(BIN)/python -m tests.benchmarks.scale
+	$(BIN)/python -m tests.benchmarks.simulated
 	$(BIN)/python -m tests.benchmarks.million
 
 # docs/tasks: three moments of every simulated task.
@@ -76,9 +77,14 @@ check: $(VENV)/ready
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 
-$(VENV)/ready: pyproject.toml
+$(VENV)/installed: pyproject.toml
 	@echo "Installing into $(VENV); this takes about a minute."
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/ready: $(VENV)/installed
+	@echo "Installing what tests need; this takes half a minute more."
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
