@@ -7,7 +7,7 @@ dictionary encoding. Equal rows give equal bytes under one pyarrow version.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -199,7 +199,11 @@ def _images(rows: Sequence[tuple[bytes, ...]]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
 
-def find_rows(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+_ROWS_AT_ONCE = 100
+"""Rows that are made Python objects together: these take ten times the memory of the table."""
+
+
+def find_rows(path: Path, wanted: Set[str]) -> Iterator[dict[str, Any]]:
     """The rows of a shard with these ids. Pictures of other rows are not made Python objects.
 
     Raises:
@@ -208,16 +212,14 @@ def find_rows(path: Path, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     with opened(path) as file, pq.ParquetFile(file) as shard:
         for group in range(shard.num_row_groups):
             ids = shard.read_row_group(group, columns=["id"], use_threads=False)["id"].to_pylist()
-            places = [place for place, one in enumerate(ids) if one in wanted]
-            if places:
-                table = shard.read_row_group(group, use_threads=False)
-                for place in places:
-                    yield table.slice(place, 1).to_pylist()[0]
+            if wanted.isdisjoint(ids):
+                continue
+            # In parts: a picture is in memory once for each row that has it.
+            for part in shard.iter_batches(_ROWS_AT_ONCE, row_groups=[group], use_threads=False):
+                for place, one in enumerate(part.column("id").to_pylist()):
+                    if one in wanted:
+                        yield part.slice(place, 1).to_pylist()[0]
     pa.default_memory_pool().release_unused()
-
-
-_ROWS_AT_ONCE = 100
-"""Rows that are made Python objects together: these take ten times the memory of the table."""
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
