@@ -206,6 +206,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"gripper": {"column": "observation.state", "index": 7, "range": [1, 0]}},
         r"gripper.range: 1 is not below 0",
     ),
+    "a field misspelt": ({"gripper": None, "griper": MAPPING["gripper"]}, ".*'griper'"),
+    "number for a text": ({"version": 1}, 'version: "1" was expected.*in quotes'),
+    "scene": ({"scene": "rlbnch"}, "scene: no scene 'rlbnch'.*one of bridge, .*rlbench"),
     "camera": ({"cameras": {"front": "observation.state"}}, "cameras.front: no column of pictures"),
     "turned": ({"frame": {"quaternion_xyzw": [0, 0, 0, 2]}}, "frame.quaternion_xyzw: of length 2"),
     "kinematics too": (

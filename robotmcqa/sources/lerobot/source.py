@@ -82,6 +82,10 @@ class LeRobotSource:
     def mapped_by(self) -> str:
         return self.why
 
+    def check_readable(self, cameras: tuple[str, ...]) -> None:
+        if any(self._is_video(camera) for camera in cameras if camera in self.pictures):
+            decoder()
+
     def settings(self) -> Mapping[str, Any]:
         settings: dict[str, Any] = {
             "mapping": self.mapping.document,
@@ -116,8 +120,7 @@ class LeRobotSource:
 
     def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
         place = Place.parse(ref.locator)
-        if any(self._is_video(camera) for camera in cameras):
-            decoder()  # a missing PyAV is nothing that other episodes would not miss
+        self.check_readable(cameras)  # what is missing is missed by other episodes too
         rows = self._rows(place)
         notes: list[str] = []
         instructions = place.tasks
