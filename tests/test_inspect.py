@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cli import output
 from robotmcqa import Spec, open_source
+from robotmcqa.cli import output
 from robotmcqa.inspection import inspect, spread
 from robotmcqa.sources import Selection
 from tests.conftest import Run
@@ -217,6 +217,15 @@ def test_a_part_of_a_lerobot_data_set_leads_to_the_whole(
     done = robotmcqa("inspect", f"{scheme}{shelf / 'one' / part}")
     assert done.returncode == 3
     assert f"it is a part of lerobot:{shelf / 'one'}\n" in done.stderr
+
+
+def test_the_scheme_of_the_other_kind(robotmcqa: Run, shelf: Path, demos: Path) -> None:
+    done = robotmcqa("inspect", f"rlbench:{shelf / 'one'}")
+    assert done.returncode == 3
+    assert f"remedy: it is a LeRobot data set: lerobot:{shelf / 'one'}\n" in done.stderr
+    done = robotmcqa("inspect", f"lerobot:{demos}")
+    assert done.returncode == 3
+    assert f"remedy: it holds saved RLBench demos: rlbench:{demos}\n" in done.stderr
 
 
 def test_the_command_to_go_on_with_has_the_same_options(

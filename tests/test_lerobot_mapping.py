@@ -290,6 +290,7 @@ def test_a_data_set_from_the_command_line(root: Path, tmp_path: Path, robotmcqa:
     assert done.returncode == 0, done.stderr
     assert f"mapping: {mapping}" in done.stderr
     assert "camera: side" in done.stderr
+    assert "no joints, so the keyframe rule 'arm' becomes 'rest'" in done.stderr
     rows = rows_of(out)
     assert {tuple(row["cameras"]) for row in rows} == {("side",)}
     made = json.loads((out / "meta/provenance.json").read_text())

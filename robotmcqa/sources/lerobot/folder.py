@@ -133,9 +133,12 @@ def holding(folder: Path) -> Path | None:
 
 
 def nearby(folder: Path) -> str:
-    """A remedy for a folder that is no data set: those that lie one or two levels below it, or
-    the one that it is a part of; "" where there is none."""
+    """A remedy for a folder that is no data set: what it is instead.
+
+    A part of one, a folder of some (one or two levels up), or saved by RLBench; "" otherwise.
+    """
     from robotmcqa.sources.lerobot.layout import INFO
+    from robotmcqa.sources.rlbench_tree import find_variations
 
     above = holding(folder)
     if above:
@@ -146,6 +149,9 @@ def nearby(folder: Path) -> str:
             if found:
                 named = ", ".join(f"lerobot:{one.parents[1]}" for one in found)
                 return f"LeRobot data sets lie below it: {named}"
+    with suppress(SourceError):
+        if find_variations(folder):
+            return f"it holds saved RLBench demos: rlbench:{folder}"
     return ""
 
 

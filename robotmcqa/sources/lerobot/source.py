@@ -80,6 +80,8 @@ class LeRobotSource:
         return True
 
     def mapped_by(self) -> str:
+        if self.mapping.joint_positions is None and self.mapping.joint_velocities is None:
+            return f"{self.why}; no joints, so the keyframe rule 'arm' becomes 'rest'"
         return self.why
 
     def check_readable(self, cameras: tuple[str, ...]) -> None:
