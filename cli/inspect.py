@@ -54,7 +54,7 @@ def inspect(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Say what is in a source of demonstrations, and what is wrong with it.
+    """Say what is in a source of demos, and what is wrong with it.
 
     Nothing is written. A demo counts as usable when extract would take it under the same options;
     of each task as many are looked at as --episodes says. Exit code 3 when none is usable.
