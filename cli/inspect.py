@@ -54,7 +54,7 @@ def inspect(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Say what is in a source of demonstrations, and what is wrong with it.
+    """Say what is in a source of demos, and what is wrong with it.
 
     Nothing is written. A demo counts as usable when extract would take it under the same options;
     of each task as many are looked at as --episodes says. Exit code 3 when none is usable.
@@ -64,12 +64,13 @@ def inspect(
       robotmcqa inspect /data/demos
       robotmcqa inspect rlbench:/data/demos --task open_drawer --episodes 10
       robotmcqa inspect /data/droid --keyframes rest
+      robotmcqa inspect /data/mine --mapping mine.yaml --metadata lab.json
       robotmcqa inspect sim --task reach_target
     """
     from robotmcqa.inspection import inspect as run
     from robotmcqa.recognition import recognised
     from robotmcqa.scene import scene_preset
-    from robotmcqa.sources import SourceOptions
+    from robotmcqa.sources import Mapped, SourceOptions, check_cameras
     from robotmcqa.spec import Spec
 
     from . import output
@@ -79,6 +80,8 @@ def inspect(
         sys.path.insert(0, "")  # a rule of the user's own may lie in the current folder
     found = opened(recognised(source), SourceOptions(seed, mapping=mapping))
     chosen = () if no_images else cameras_of(camera, found)
+    if camera and isinstance(found, Mapped):
+        check_cameras(found, tuple(camera))
     spec = Spec(
         cameras=Spec().cameras if chosen is None else chosen,
         keyframes=keyframes,
@@ -101,6 +104,9 @@ def inspect(
     pictures = any(one.cameras for one in inspected.tasks.values())
     words = ["--source", inspected.source, *(() if pictures else ("--no-images",))]
     words += [word for name in task or () for word in ("--task", name)]
+    words += [word for name in camera or () if pictures for word in ("--camera", name)]
+    words += ["--variation", variation] if variation != "all" else []
+    words += ["--keyframes", keyframes] if keyframes != "arm" else []
     words += ["--mapping", mapping] if mapping else []
     words += ["--metadata", str(metadata)] if metadata else []
     output.hint(f"Next:\n  robotmcqa extract {shlex.join(words)}")
@@ -113,27 +119,28 @@ def _report(found: Inspection) -> None:
 
     made_by = f", recorded by {found.recorded_by}" if found.recorded_by else ""
     typer.echo(f"{found.source}{made_by} (licence: {found.licence})")
-    rows = []
-    for name, one in sorted(found.tasks.items()):
-        rows.append(
-            [
-                name,
-                output.ranges([str(number) for number in sorted(one.variations)]),
-                "any number" if one.demos is None else one.demos,
-                one.looked_at,
-                one.usable,
-                _three(spread(one.frames)),
-                _three(spread(one.keyframes)),
-                one.questions,
-            ]
-        )
-    header = ["task", "variations", "demos", "looked at", "usable"]
-    header += ["frames", "keyframes", "questions"]
-    title = (
-        "Demos (frames and keyframes of each: least, median, most; questions of those looked at)"
-    )
-    output.table(title, header, rows)
-    output.table("Recorded", ["what", "pictures", "demos"], _recorded(found.tasks))
+    tasks = sorted(found.tasks.items())
+    demos = [
+        [
+            name,
+            output.ranges([str(number) for number in sorted(one.variations)]),
+            "any number" if one.demos is None else one.demos,
+            f"{one.usable} of {one.looked_at}",
+            one.questions,
+        ]
+        for name, one in tasks
+    ]
+    header = ["task", "variations", "demos", "usable", "questions"]
+    output.table("Demos (usable ones of those looked at, and their questions)", header, demos)
+    lengths = [
+        [name, _three(spread(one.frames)), _three(spread(one.keyframes))]
+        for name, one in tasks
+        if one.frames
+    ]
+    if lengths:
+        title = "Frames and keyframes of a demo (least, median, most)"
+        output.table(title, ["task", "frames", "keyframes"], lengths)
+        output.table("Recorded", ["what", "pictures", "demos"], _recorded(found.tasks))
     looked = sum(one.looked_at for one in found.tasks.values())
     there = sum(one.demos or 0 for one in found.tasks.values())
     if there > looked:

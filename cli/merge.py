@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,9 @@ import typer
 
 def merge(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="The data sets, in order.")
+        list[str], typer.Argument(metavar="DIR", help="Folders of the data sets, in order.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the data set to be.")],
+    out: Annotated[str, typer.Option(help="Folder of the data set to be.")],
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
     ] = False,
@@ -35,10 +36,11 @@ def merge(
     from . import output
     from .progress import Bars
 
+    folders, place = [_folder(one) for one in directories], _folder(out)
     with Bars() as bars:
         made = run(
-            directories,
-            out,
+            folders,
+            place,
             overwrite=overwrite,
             begin=lambda shards: bars.stage("Merging", shards, unit="files"),
             advance=lambda: bars.advance(1),
@@ -59,10 +61,29 @@ def merge(
         return
     for folder, dropped in zip(directories, made.dropped, strict=True):
         if dropped:
-            typer.echo(f"{folder}: {dropped} demos left out, for an earlier data set has them.")
+            demos = output.counted(dropped, "demo")
+            typer.echo(f"{folder}: {demos} left out, for an earlier data set has them.")
     for name, numbers in splits.items():
-        typer.echo(f"{name}: {numbers['rows']} questions from {numbers['episodes']} demos")
-    output.hint(
-        f"Wrote {made.out}: {made.taken} data files as they were, {made.rewritten} without some "
-        "of their questions."
-    )
+        questions = output.counted(numbers["rows"], "question")
+        typer.echo(f"{name}: {questions} from {output.counted(numbers['episodes'], 'demo')}")
+    files = [f"{output.counted(made.taken, 'data file')} as they were"] if made.taken else []
+    files += [f"{made.rewritten} without some of their questions"] if made.rewritten else []
+    output.hint(f"Wrote {made.out}: {', '.join(files)}.")
+    named = shlex.quote(str(made.out))
+    output.hint(f"Next:\n  robotmcqa validate {named}\n  robotmcqa show {named}")
+
+
+def _folder(named: str) -> Path:
+    """A folder on this machine.
+
+    Raises:
+        UsageError: a URL of something else.
+    """
+    from robotmcqa.errors import UsageError
+    from robotmcqa.places import is_url, located
+
+    if is_url(named) and not named.lower().startswith("file://"):
+        raise UsageError(
+            f"{named}: merge works in folders", "fetch data sets from elsewhere to one of yours"
+        )
+    return located(named)

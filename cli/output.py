@@ -26,6 +26,11 @@ def result(document: Any) -> None:
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 demo``, ``2 demos``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A result for people. Numbers stand to the right."""
     from rich.console import Console
@@ -37,7 +42,11 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> N
     drawn = Table()
     numeric = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(header))]
     for name, right in zip(header, numeric, strict=True):
-        drawn.add_column(name, justify="right" if right else "left")
+        # Narrow terminals fold a cell: an ellipsis would hide what tells names apart.
+        widest = max(map(len, name.split()), default=0)
+        drawn.add_column(
+            name, justify="right" if right else "left", overflow="fold", min_width=widest
+        )
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     console = Console(file=sys.stdout)
@@ -70,13 +79,14 @@ def quiet_hub() -> None:
 def failures(lines: Sequence[Mapping[str, Any]], say: Callable[[str], object] = hint) -> None:
     """Every failed or repaired demo with its cause and its broken files.
 
-    Many of one cause, and without broken files of their own, share a line. Where they are what was
-    asked for, ``say`` prints them as a result.
+    Many of one cause share a line, unless they have broken files that tell more. Where they are
+    what was asked for, ``say`` prints them as a result.
     """
     shown = [line for line in lines if line["kind"] in ("demo", "note")]
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for line in shown:
-        alone = (line["where"],) if line.get("files") else ()
+        more = any(file["cause"] != line["why"] for file in line.get("files", ()))
+        alone = (line["where"],) if more else ()
         groups.setdefault((line["kind"], line["why"], *alone), []).append(line)
     for (kind, why, *_), group in list(groups.items())[:MOST_LINES]:
         what = "failed" if kind == "demo" else "note"

@@ -54,7 +54,8 @@ def validate(
         if report.ok:
             typer.echo(f"{directory}: {report.rows} rows and {report.images} pictures are right.")
         else:
-            typer.echo(f"{directory}: {len(report.problems)} problems in {report.rows} rows.")
+            problems = output.counted(len(report.problems), "problem")
+            typer.echo(f"{directory}: {problems} in {output.counted(report.rows, 'row')}.")
         for family, p in report.letter_p.items():
             counts = report.statistics.letters[family]
             letters = "  ".join(f"{letter} {counts[letter]}" for letter in sorted(counts))

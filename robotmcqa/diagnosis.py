@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Literal
@@ -16,7 +16,18 @@ from robotmcqa.sources import SCHEMES
 from robotmcqa.sources.plugins import plugin_problem, plugins
 from robotmcqa.sources.rlbench_install import missing, pieces
 
-__all__ = ["Finding", "diagnose"]
+__all__ = ["EXTRAS", "Finding", "diagnose"]
+
+
+EXTRAS: Mapping[str, str] = {
+    "lerobot": "videos of LeRobot data sets",
+    "train": "training",
+    "eval": "evaluation of models",
+    "ray": "--engine ray",
+    "s3": "data sets at s3://",
+    "dev": "work on robotmcqa itself",
+}
+"""Extra -> what it is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +39,18 @@ class Finding:
         state: ``ok``; ``missing``, which robotmcqa needs; ``optional``, which it can do without.
         found: version or place.
         remedy: a command that gets it, empty where there is nothing to do.
+        extra: of robotmcqa that asks for it, empty where robotmcqa itself does.
     """
 
     what: str
     state: Literal["ok", "missing", "optional"]
     found: str = ""
     remedy: str = ""
+    extra: str = ""
 
     def document(self) -> dict[str, str]:
         """As JSON."""
-        return asdict(self)
+        return {name: text for name, text in asdict(self).items() if name != "extra"}
 
 
 def diagnose() -> list[Finding]:
@@ -62,10 +75,10 @@ def _packages() -> Iterator[Finding]:
         extra = next(
             (
                 name
-                for name in ("lerobot", "train", "eval", "ray", "s3", "dev")
+                for name in EXTRAS
                 if requirement.marker and requirement.marker.evaluate({"extra": name})
             ),
-            None,
+            "",
         )
         what = f"{requirement.name} {requirement.specifier}" + (f" ({extra})" if extra else "")
         remedy = f"pip install 'robotmcqa[{extra}]'" if extra else f"pip install '{line}'"
@@ -73,10 +86,10 @@ def _packages() -> Iterator[Finding]:
         try:
             found = version(requirement.name)
         except PackageNotFoundError:
-            yield Finding(what, absent, "not installed", remedy)
+            yield Finding(what, absent, "not installed", remedy, extra)
             continue
         fits = requirement.specifier.contains(found, prereleases=True)
-        yield Finding(what, "ok" if fits else absent, found, "" if fits else remedy)
+        yield Finding(what, "ok" if fits else absent, found, "" if fits else remedy, extra)
 
 
 def _drawing() -> Iterator[Finding]:

@@ -81,12 +81,25 @@ def located(text: str) -> Path:
         # No listings cache: others write there too.
         place = UPath(text.rstrip("/"), use_listings_cache=False)
         place.fs  # noqa: B018 - opens the store's package
-    except ImportError as error:
-        install = "pip install 'robotmcqa[s3]'" if scheme in ("s3", "s3a") else str(error)
-        raise UsageError(f"nothing here can write to {scheme}:// URLs", install) from None
+    except ImportError:
+        raise UsageError(
+            f"nothing here can write to {scheme}:// URLs", _installing(scheme)
+        ) from None
     except ValueError as error:
         raise UsageError(f"{text}: {error}", "--out takes a folder or a URL") from None
     return cast(Path, place)
+
+
+def _installing(scheme: str) -> str:
+    """The command that gets what a store needs, or what fsspec says about it."""
+    from fsspec.registry import known_implementations  # type: ignore[import-untyped]
+
+    if scheme in ("s3", "s3a"):
+        return "pip install 'robotmcqa[s3]'"
+    if scheme not in known_implementations:
+        return "--out takes a folder, or a URL of a store that fsspec knows (s3://, gs://, abfs://)"
+    said = known_implementations[scheme].get("err", "")
+    return "pip install universal-pathlib" + (f", and for {scheme}://: {said}" if said else "")
 
 
 def is_remote(place: Path) -> bool:

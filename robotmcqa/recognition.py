@@ -34,15 +34,19 @@ def recognised(text: str) -> str:
         raise questions
     if (folder / "meta/info.json").exists():
         return f"lerobot:{text}"
+    from robotmcqa.sources.lerobot.folder import holding, nearby
     from robotmcqa.sources.rlbench_tree import find_variations
 
+    if holding(folder):  # its meta/episodes would look like RLBench's
+        raise SourceError(f"{text}: no demos of its own", nearby(folder))
     try:
         find_variations(folder)
     except SourceError as error:
         if any(map(_is_ours, folder.iterdir())):  # configs, pushed as one
             raise questions from None
         raise SourceError(
-            f"{error.what}, neither RLBench's nor LeRobot's (meta/info.json)", error.remedy
+            f"{error.what}, neither RLBench's nor LeRobot's (meta/info.json)",
+            nearby(folder) or error.remedy,
         ) from None
     return f"rlbench:{text}"
 

@@ -19,7 +19,15 @@ from robotmcqa.coordinates import Millimetres, coordinate_text, to_millimetres
 from robotmcqa.errors import SceneError
 from robotmcqa.schema import first_problem
 
-__all__ = ["Axis", "ReferencePoint", "SceneMetadata", "ValidBox", "load_scene", "scene_preset"]
+__all__ = [
+    "Axis",
+    "ReferencePoint",
+    "SceneMetadata",
+    "ValidBox",
+    "load_scene",
+    "scene_names",
+    "scene_preset",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +183,13 @@ def load_scene(path: Path) -> SceneMetadata:
     except (ValueError, RecursionError) as error:
         raise SceneError(f"{path}: not JSON: {error}", "--metadata takes a JSON file") from None
     return scene_from_document(document, str(path))
+
+
+@cache
+def scene_names() -> tuple[str, ...]:
+    """Names that :func:`scene_preset` takes."""
+    names = (one.name for one in files("robotmcqa").joinpath("scenes").iterdir())
+    return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
 
 
 @cache

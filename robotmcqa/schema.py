@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
 __all__ = ["first_problem", "is_valid", "schema_document", "schema_text"]
+
+
+_LOOKED_AT = 100
+"""Problems among which the one to tell is chosen; a hostile document may have any number."""
 
 
 def schema_text(name: str) -> str:
@@ -33,8 +38,13 @@ def is_valid(name: str, document: Any) -> bool:
 
 
 def first_problem(name: str, document: Any) -> str | None:
-    """``"field.path: what is wrong"`` for the first problem, None when there is none."""
-    for error in _validator(name).iter_errors(document):
+    """``"field.path: what is wrong"`` for a problem, None when there is none.
+
+    A field that the schema does not know comes before one that is missing: it is the same one,
+    misspelt.
+    """
+    found = islice(_validator(name).iter_errors(document), _LOOKED_AT)
+    for error in sorted(found, key=lambda one: not one.message.startswith("Additional")):
         path = ".".join(str(part) for part in error.instance_path) or "document"
         return f"{path}: {error.message}"
     return None

@@ -187,6 +187,13 @@ def test_doctor_finds_this_installation_sound(script: Run) -> None:
         assert what in done.stdout
 
 
+def test_doctor_tells_of_an_extra_in_one_row(script: Run) -> None:
+    printed = script("doctor").stdout
+    for extra in ("lerobot", "train", "eval", "ray", "s3", "dev"):
+        assert printed.count(f"(extra {extra})") in (1, 2)  # in the table, and before a command
+    assert "pytest-xdist <4" not in printed
+
+
 def test_doctor_as_json(script: Run) -> None:
     done = script("doctor", "--json")
     assert done.returncode == 0

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from robotmcqa import Spec, open_source
+from robotmcqa.cli import output
 from robotmcqa.inspection import inspect, spread
 from robotmcqa.sources import Selection
 from tests.conftest import Run
 from tests.extractions import broken, episode, failures_of, manifest_of
-from tests.factory import write_demos
+from tests.factory import make_demo, write_demos
 from tests.fake_simulator import installed
+from tests.lerobot_writer import MAPPING, of_demo, write_lerobot, write_mapping
 
 
 def seen(robotmcqa: Run, *words: object) -> dict[str, Any]:
@@ -185,6 +187,72 @@ def test_what_is_no_source(
     assert words in done.stderr
     assert "remedy:" in done.stderr
     assert not done.stdout
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A folder with two LeRobot data sets below it."""
+    episode = of_demo(make_demo("reach_target", 1, frames=40, cameras=()))
+    for name in ("one", "two"):
+        write_lerobot(tmp_path / "shelf" / name, [episode])
+    return tmp_path / "shelf"
+
+
+@pytest.mark.parametrize("scheme", ["", "lerobot:"])
+def test_lerobot_data_sets_a_level_below_are_named(
+    robotmcqa: Run, shelf: Path, scheme: str
+) -> None:
+    for place in (shelf, shelf.parent):
+        done = robotmcqa("inspect", f"{scheme}{place}")
+        assert done.returncode == 3
+        assert f"lerobot:{shelf}/one, lerobot:{shelf}/two" in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["", "lerobot:"])
+@pytest.mark.parametrize("part", ["meta", "data/chunk-000"])
+def test_a_part_of_a_lerobot_data_set_leads_to_the_whole(
+    robotmcqa: Run, shelf: Path, scheme: str, part: str
+) -> None:
+    """``meta/episodes`` of version 3 has the name that RLBench gives its episodes."""
+    done = robotmcqa("inspect", f"{scheme}{shelf / 'one' / part}")
+    assert done.returncode == 3
+    assert f"it is a part of lerobot:{shelf / 'one'}\n" in done.stderr
+
+
+def test_the_scheme_of_the_other_kind(robotmcqa: Run, shelf: Path, demos: Path) -> None:
+    done = robotmcqa("inspect", f"rlbench:{shelf / 'one'}")
+    assert done.returncode == 3
+    assert f"remedy: it is a LeRobot data set: lerobot:{shelf / 'one'}\n" in done.stderr
+    done = robotmcqa("inspect", f"lerobot:{demos}")
+    assert done.returncode == 3
+    assert f"remedy: it holds saved RLBench demos: rlbench:{demos}\n" in done.stderr
+
+
+def test_the_command_to_go_on_with_has_the_same_options(
+    robotmcqa: Run, shelf: Path, tmp_path: Path
+) -> None:
+    mapping = write_mapping(tmp_path / "m.yaml", MAPPING)
+    done = robotmcqa("inspect", shelf / "one", "--mapping", mapping, "--keyframes", "rest")
+    assert done.returncode == 0, done.stderr
+    assert f"--no-images --keyframes rest --mapping {mapping}\n" in done.stderr
+
+
+def test_a_camera_that_a_table_has_no_column_of(
+    robotmcqa: Run, shelf: Path, tmp_path: Path
+) -> None:
+    """``extract`` would refuse, so nothing is usable under the same option."""
+    mapping = write_mapping(tmp_path / "m.yaml", MAPPING)
+    done = robotmcqa("inspect", shelf / "one", "--mapping", mapping, "--camera", "wrist")
+    assert done.returncode == 2
+    assert "there are no pictures in lerobot" in done.stderr
+
+
+def test_names_wider_than_the_table_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """What an ellipsis stands for may be all that tells two tasks apart."""
+    output.table("Tasks", ["task", "instruction"], [["x" * 100, "y" * 60]])
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 120
+    assert (printed.count("x"), printed.count("y")) == (100, 60)
 
 
 def test_real_demos(robotmcqa: Run, rlbench_data: Path) -> None:

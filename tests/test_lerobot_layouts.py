@@ -322,3 +322,10 @@ def test_videos_without_pyav_are_an_error_with_a_remedy(tmp_path: Path, without_
     assert source.load(ref, ()).digest()  # states need none
     with pytest.raises(UsageError, match=r"pip install 'robotmcqa\[lerobot\]'"):
         source.load(ref, ("front",))
+
+
+def test_missing_pyav_is_known_before_anything_is_written(tmp_path: Path, without_av: None) -> None:
+    source = opened(write_lerobot(tmp_path / "set", with_pictures(demos_of(1)), Style()))
+    with pytest.raises(UsageError, match="PyAV is not installed"):
+        extract(source, Spec(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -206,6 +206,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"gripper": {"column": "observation.state", "index": 7, "range": [1, 0]}},
         r"gripper.range: 1 is not below 0",
     ),
+    "a field misspelt": ({"gripper": None, "griper": MAPPING["gripper"]}, ".*'griper'"),
+    "number for a text": ({"version": 1}, 'version: "1" was expected.*in quotes'),
+    "scene": ({"scene": "rlbnch"}, "scene: no scene 'rlbnch'.*one of bridge, .*rlbench"),
     "camera": ({"cameras": {"front": "observation.state"}}, "cameras.front: no column of pictures"),
     "turned": ({"frame": {"quaternion_xyzw": [0, 0, 0, 2]}}, "frame.quaternion_xyzw: of length 2"),
     "kinematics too": (
@@ -287,6 +290,7 @@ def test_a_data_set_from_the_command_line(root: Path, tmp_path: Path, robotmcqa:
     assert done.returncode == 0, done.stderr
     assert f"mapping: {mapping}" in done.stderr
     assert "camera: side" in done.stderr
+    assert "no joints, so the keyframe rule 'arm' becomes 'rest'" in done.stderr
     rows = rows_of(out)
     assert {tuple(row["cameras"]) for row in rows} == {("side",)}
     made = json.loads((out / "meta/provenance.json").read_text())

@@ -159,3 +159,28 @@ def test_order_matters_only_where_there_are_duplicates(
     # Under the law 'uniform' a demo has the same questions in whatever data set it is.
     assert one.keys() == other.keys() == {name for part in rows for name in part}
     assert all(one[name] == other[name] for name in one.keys() - several)
+
+
+def test_urls_are_refused_and_nothing_is_written(
+    parts: list[Path], tmp_path: Path, robotmcqa: Run
+) -> None:
+    """``s3://`` taken for the name of a folder would make one called ``s3:``."""
+    before = tree(tmp_path)
+    for words in (
+        [parts[0], "s3://bucket/b", "--out", tmp_path / "out"],
+        [*parts, "--out", "s3://b/x"],
+    ):
+        done = robotmcqa("merge", *words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "merge works in folders" in done.stderr
+    assert tree(tmp_path) == before
+
+
+def test_the_command_says_what_was_done_and_what_comes_next(
+    parts: list[Path], tmp_path: Path, robotmcqa: Run
+) -> None:
+    out = tmp_path / "out"
+    done = robotmcqa("merge", *parts[:2], "--out", f"file://{out}")
+    assert done.returncode == 0, done.stderr
+    assert f"{parts[1]}: 2 demos left out, for an earlier data set has them." in done.stdout
+    assert f"Next:\n  robotmcqa validate {out}\n  robotmcqa show {out}\n" in done.stderr

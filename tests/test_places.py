@@ -83,6 +83,22 @@ def test_urls_that_are_refused(url: str, remedy: str) -> None:
     assert "AKIA123" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("s3://bucket/x", r"pip install 'robotmcqa\[s3\]'"),
+        ("gs://bucket/x", "pip install universal-pathlib, and for gs://: .*gcsfs"),
+        ("nonsense://bucket/x", "a URL of a store that fsspec knows"),
+    ],
+)
+def test_without_the_extra_the_remedy_is_a_command(
+    monkeypatch: pytest.MonkeyPatch, url: str, remedy: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "upath", None)
+    with pytest.raises(UsageError, match=f"(?s)nothing here can write to.*{remedy}"):
+        located(url)
+
+
 # ------------------------------------------------------------------------------- what comes there
 
 

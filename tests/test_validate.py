@@ -241,7 +241,7 @@ def test_the_command_names_the_row_and_ends_with_3(robotmcqa: Run, copy: Path) -
     done = robotmcqa("validate", copy)
     assert done.returncode == 3
     assert f"{name}: the answer is" in done.stdout
-    assert "1 problems in" in done.stdout
+    assert "1 problem in" in done.stdout
     told = robotmcqa("validate", copy, "--json")
     assert told.returncode == 3
     report = json.loads(told.stdout)

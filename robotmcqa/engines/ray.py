@@ -80,7 +80,8 @@ def connected(address: str | None, workers: int | None) -> Iterator[Engine]:
         workers: processes of a Ray of our own; None for one a core.
 
     Raises:
-        EngineError: Ray is not installed, does not start, or does not answer at the address.
+        UsageError: Ray is not installed, or the address is none.
+        EngineError: Ray does not start, or does not answer at the address.
     """
     if address is not None and address != "auto" and not _PLACE.fullmatch(address):
         raise UsageError(f"--ray-address {address}", f"it is {_FORMS}")
@@ -107,7 +108,7 @@ def _imported() -> Any:
     try:
         import ray
     except ImportError:
-        raise EngineError(
+        raise UsageError(
             "--engine ray needs Ray, which is not installed", "pip install 'robotmcqa[ray]'"
         ) from None
     return ray
@@ -232,7 +233,8 @@ class RayEngine:
     def __str__(self) -> str:
         nodes = sum(bool(node["Alive"]) for node in self.ray.nodes())
         cores = int(self.ray.cluster_resources().get("CPU", 0))
-        return f"Ray, {cores} cores on {nodes} nodes" if nodes > 1 else f"Ray, {cores} cores"
+        there = f"Ray, {cores} core{'' if cores == 1 else 's'}"
+        return f"{there} on {nodes} nodes" if nodes > 1 else there
 
     def fitting(self, jobs: int, per_worker: int) -> int:
         return jobs  # as many as the cluster has, now and when it has grown

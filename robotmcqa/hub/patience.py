@@ -149,7 +149,7 @@ def explained(doing: str, error: BaseException) -> RobotMCQAError:
             f"{doing}: there is no such data set, or your token may not see it (404)",
             "check the name (org/name), and that you are logged in as somebody who may see it",
         )
-    again = "the same command goes on from where this one stopped; the tag is made last"
+    again = "the same command goes on from where this one stopped"
     if status is not None and status in _PASSING:
         asked = _asked_for(error)
         later = f" in {asked:g} s" if asked else " later"

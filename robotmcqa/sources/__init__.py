@@ -192,6 +192,13 @@ class Mapped(Configured, Protocol):
     def mapped_by(self) -> str:
         """Which mapping is in effect, and why, in words for people."""
 
+    def check_readable(self, cameras: tuple[str, ...]) -> None:
+        """Have a package that their pictures need, and that is missing, known before the first.
+
+        Raises:
+            UsageError: it is not installed.
+        """
+
 
 @runtime_checkable
 class Simulated(Protocol):
@@ -326,7 +333,8 @@ def open_source(text: str, options: SourceOptions = SourceOptions()) -> DemoSour
             *(f"{name}:..." for name in sorted(others)),
         ]
     )
-    raise UsageError(f"no source '{text}'", f"--source takes one of: {known}")
+    what = f"no source '{text}'" + (", and no such folder" if "/" in text else "")
+    raise UsageError(what, f"--source takes one of: {known}")
 
 
 def resolved(source: DemoSource, selection: Selection) -> Selection:
@@ -347,11 +355,14 @@ def check_cameras(source: DemoSource, cameras: tuple[str, ...]) -> None:
     if isinstance(source, (Simulated, Mapped)):
         for camera in cameras:
             if camera not in source.cameras:
-                known = ", ".join(source.cameras)
+                if not source.cameras:
+                    raise UsageError(f"there are no pictures in {source.scheme}", "--no-images")
                 raise UsageError(
                     f"no camera '{camera}' in {source.scheme}",
-                    f"--camera takes one of: {known}" if known else "--no-images",
+                    f"--camera takes one of: {', '.join(source.cameras)}",
                 )
+    if cameras and isinstance(source, Mapped):
+        source.check_readable(cameras)
 
 
 def settings_of(source: DemoSource) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _where_instead(here: Path) -> str:
-    """Folders one level down that do hold tasks, or else the layout that is looked for."""
+    """A remedy: folders one level down that do hold tasks, or the other kind of source that this
+    is, or else the layout that is looked for."""
     roots = []
     for root in _subfolders(here):
         with suppress(SourceError):  # a folder that may not be read is no suggestion
@@ -145,6 +146,8 @@ def _where_instead(here: Path) -> str:
                 roots.append(root)
     if roots:
         return "demos are one level down: " + ", ".join(f"rlbench:{root}" for root in roots[:5])
+    if (here / "meta/info.json").exists():
+        return f"it is a LeRobot data set: lerobot:{here}"
     return _LAYOUT
 
 

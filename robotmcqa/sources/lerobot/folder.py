@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +16,11 @@ from robotmcqa.errors import DemoError, HubError, SourceError, UsageError
 if TYPE_CHECKING:
     from robotmcqa.hub.remote import Remote
 
-__all__ = ["Folder", "HubFolder", "LocalFolder", "open_folder"]
+__all__ = ["Folder", "HubFolder", "LocalFolder", "holding", "nearby", "open_folder"]
+
+
+MOST_NAMED = 5
+"""Data sets that a remedy names."""
 
 
 class Folder(Protocol):
@@ -117,6 +123,36 @@ def _remote(repo: str) -> Remote:
     from robotmcqa.hub.remote import Remote
 
     return Remote(repo)
+
+
+def holding(folder: Path) -> Path | None:
+    """The data set that a folder is a part of (``meta``, ``data``, ...), if it is of one."""
+    from robotmcqa.sources.lerobot.layout import INFO
+
+    return next((one for one in folder.absolute().parents[:3] if (one / INFO).exists()), None)
+
+
+def nearby(folder: Path) -> str:
+    """A remedy for a folder that is no data set: what it is instead.
+
+    A part of one, a folder of some (one or two levels up), or saved by RLBench; "" otherwise.
+    """
+    from robotmcqa.sources.lerobot.layout import INFO
+    from robotmcqa.sources.rlbench_tree import find_variations
+
+    above = holding(folder)
+    if above:
+        return f"it is a part of lerobot:{above}"
+    for level in ("*", "*/*"):
+        with suppress(OSError):  # a folder that may not be read is no suggestion
+            found = sorted(islice(folder.glob(f"{level}/{INFO}"), MOST_NAMED))
+            if found:
+                named = ", ".join(f"lerobot:{one.parents[1]}" for one in found)
+                return f"LeRobot data sets lie below it: {named}"
+    with suppress(SourceError):
+        if find_variations(folder):
+            return f"it holds saved RLBench demos: rlbench:{folder}"
+    return ""
 
 
 def open_folder(text: str) -> LocalFolder | HubFolder:

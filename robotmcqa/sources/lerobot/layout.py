@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robotmcqa.errors import SourceError
+from robotmcqa.sources.lerobot.folder import nearby
 
 __all__ = ["INFO", "Feature", "Info", "Place", "Shot", "episodes_of", "read_info", "slug"]
 
@@ -149,7 +150,8 @@ def read_info(path: Path, where: str) -> Info:
         )
     except FileNotFoundError:
         raise SourceError(
-            f"{where}: no LeRobot data set ({INFO} is missing)", "--source lerobot:DIR"
+            f"{where}: no LeRobot data set ({INFO} is missing)",
+            nearby(path.parents[1]) or "--source lerobot:DIR takes the folder that holds it",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"no field {error}" if isinstance(error, KeyError) else str(error)

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from robotmcqa.errors import MappingError
-from robotmcqa.scene import SceneMetadata, scene_preset
+from robotmcqa.scene import SceneMetadata, scene_names, scene_preset
 from robotmcqa.schema import first_problem
 from robotmcqa.sources.lerobot.layout import Feature, Info
 from robotmcqa.sources.lerobot.pose import FORMATS, Transform, numbers_of
@@ -27,6 +27,9 @@ from robotmcqa.sources.lerobot.pose import FORMATS, Transform, numbers_of
 __all__ = ["PAGE", "ColumnMapping", "Numbers", "listed", "load_mapping", "preset", "preset_names"]
 
 PAGE = "docs/sources.md explains a whole mapping"
+
+_NAMELESS = '"<unicode string>", '
+"""What PyYAML calls a text that it was not given a file's name for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +199,12 @@ def _parsed(content: str, where: str, folder: Path | None) -> ColumnMapping:
         document = yaml.safe_load(content)
         json.dumps(document, ensure_ascii=False).encode()  # refuses what JSON cannot say
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise MappingError(f"{where}: not YAML: {' '.join(str(error).split())}", PAGE) from None
+        reason = " ".join(str(error).replace(_NAMELESS, "").split())
+        raise MappingError(f"{where}: not YAML: {reason}", PAGE) from None
     problem = first_problem("mapping", document)
     if problem:
-        raise MappingError(f"{where}: {problem}", PAGE)
+        version = 'write version: "1", in quotes' if problem.startswith("version: ") else ""
+        raise MappingError(f"{where}: {problem}", version or PAGE)
     for wrong, what, remedy in _contradictions(document):
         if wrong:
             raise MappingError(f"{where}: {what}", remedy)
@@ -236,6 +241,12 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[bool, str, st
         "unit" in rotation and not angles,
         f"rotation.unit: a {rotation.get('format')} has no unit",
         "leave it out",
+    )
+    scene = document.get("scene", "rlbench")
+    yield (
+        scene not in scene_names(),
+        f"scene: no scene '{scene}' comes with robotmcqa",
+        f"one of {', '.join(scene_names())}; or leave it out, and give your own with --metadata",
     )
     yield low >= high, f"gripper.range: {low:g} is not below {high:g}", "[lowest, highest]"
     for name in ("frame", "tool"):

@@ -80,7 +80,13 @@ class LeRobotSource:
         return True
 
     def mapped_by(self) -> str:
+        if self.mapping.joint_positions is None and self.mapping.joint_velocities is None:
+            return f"{self.why}; no joints, so the keyframe rule 'arm' becomes 'rest'"
         return self.why
+
+    def check_readable(self, cameras: tuple[str, ...]) -> None:
+        if any(self._is_video(camera) for camera in cameras if camera in self.pictures):
+            decoder()
 
     def settings(self) -> Mapping[str, Any]:
         settings: dict[str, Any] = {
@@ -116,8 +122,7 @@ class LeRobotSource:
 
     def load(self, ref: DemoRef, cameras: tuple[str, ...]) -> Demo:
         place = Place.parse(ref.locator)
-        if any(self._is_video(camera) for camera in cameras):
-            decoder()  # a missing PyAV is nothing that other episodes would not miss
+        self.check_readable(cameras)  # what is missing is missed by other episodes too
         rows = self._rows(place)
         notes: list[str] = []
         instructions = place.tasks
