@@ -34,7 +34,7 @@ from robotmcqa.generations import DOCUMENTS, combined_provenance, count_failures
 from robotmcqa.item import ItemMaker
 from robotmcqa.listener import Listener, Silence
 from robotmcqa.manifest import build_manifest
-from robotmcqa.places import answering, remove_if_empty, remove_tree
+from robotmcqa.places import answering, remove_if_empty
 from robotmcqa.pools import SPLITS, assign_splits, wants_references
 from robotmcqa.provenance import provenance, selection_document
 from robotmcqa.references import References, read_references
@@ -90,8 +90,8 @@ class Summary:
         gaps: demos that failed and that ``resume`` makes again.
         reproducible: whether making the demos again gives the same ones.
         audit: its quick form, where this run made the data set and there are letters to guess.
-        added: rows and episodes that this run has added to a data set, and the demos that were in
-            it already; None where it made one.
+        added: ``rows`` and ``episodes`` that were added to a data set, and how many demos were in
+            it already (``repeated``); None where it was made.
     """
 
     out: Path
@@ -179,7 +179,7 @@ def extract(
         **({"append": True} if append else {}),
         **({"shard_bytes": shard_bytes} if shard_bytes else {}),
     }
-    audit, added = None, {"rows": 0, "episodes": 0} if append else None
+    audit, added = None, None
     failures: Sequence[Failure] = JsonLines(out / "meta/failures.jsonl")
     with (
         answering(out),
@@ -195,11 +195,13 @@ def extract(
                 if run.members:
                     run.write()
                     audit = run.describe()
-                added = run.added
             if (place.publish / MANIFEST).exists():
                 place.put_in_place()
+                if append:
+                    added = json.loads((out / MANIFEST).read_text("utf-8"))["generations"][-1]
             else:  # nothing new
                 failures = in_order(run.failures)
+                added = {"rows": 0, "episodes": 0, "repeated": run.repeated}
                 place.abandon()
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
     seconds = time.monotonic() - began
@@ -212,7 +214,7 @@ def extract(
         audit,
         gaps_in(out),
         reproducible(source),
-        added,
+        {name: added.get(name, 0) for name in ("rows", "episodes", "repeated")} if added else None,
     )
 
 
@@ -292,8 +294,7 @@ class _Run:
             self.members.append((ref, entry))
         if not self.members and not self.repeated:
             self._give_up(
-                f"none of the {len(refs)} demos is usable; "
-                f"{'nothing was added' if self.base else 'no data set was written'}",
+                f"none of the {len(refs)} demos is usable",
                 "each failure above says what is wrong; robotmcqa tasks lists what is there",
             )
         self.members.sort(key=lambda member: _episode_order(member[1]))
@@ -301,26 +302,18 @@ class _Run:
     def _give_up(self, what: str, remedy: str) -> NoReturn:
         """There is nothing to write, and nothing worth resuming."""
         everything = list(self._all_failures())
-        remove_tree(self.place.work)
+        self.place.abandon()
         remove_if_empty(self.place.out)  # it may hold an older data set
-        raise ExtractionFailed(what, remedy, everything)
+        written = "no data set was written"
+        if self.base:
+            written = f"nothing was added, and {self.place.out} is as it was"
+        raise ExtractionFailed(f"{what}; {written}", remedy, everything)
 
     def _all_failures(self) -> Iterator[Failure]:
         """The lines of ``meta/failures.jsonl``, in order."""
         yield from in_order(self.failures)
         some = [shard["name"] for shard in self.shards if shard["left_out"]]
         yield from merged([skipped_path(self.place, name) for name in some], self.place.work)
-
-    @property
-    def added(self) -> dict[str, int] | None:
-        """What a data set gets that is added to."""
-        if self.base is None:
-            return None
-        return {
-            "rows": sum(shard["rows"] for shard in self.shards),
-            "episodes": sum(shard["episodes"] for shard in self.shards),
-            **({"repeated": self.repeated} if self.repeated else {}),
-        }
 
     def write(self) -> None:
         """Steps 2 and 3: decide, then write the shards."""
@@ -346,9 +339,8 @@ class _Run:
             reasons: Counter[str] = Counter()
             for shard in self.shards:
                 reasons.update(shard["left_out"])
-            written = "nothing was added" if self.base else "no data set was written"
             self._give_up(
-                f"every question was left out; {written}",
+                "every question was left out",
                 "; ".join(f"{count} x {why}" for why, count in sorted(reasons.items())),
             )
 
