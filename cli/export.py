@@ -10,9 +10,8 @@ import typer
 
 from robotmcqa.export import FORMATS
 
-from .extract import DEFAULT_OUT
+from .place import DEFAULT_OUT, folder_of
 from .place import HELP as PLACE_HELP
-from .place import folder_of
 
 if TYPE_CHECKING:
     from robotmcqa.collection import Part

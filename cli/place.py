@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_OUT = Path("robotmcqa-dataset")
+
 HELP = "The data set: a folder, hf://org/name@v1.2.0, or s3://bucket/name."
 
 
