@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .place import folder_of, local
+
 
 def merge(
     directories: Annotated[
-        list[Path], typer.Argument(metavar="DIR", help="The data sets, in order.")
+        list[str],
+        typer.Argument(
+            metavar="DIR", help="The data sets, in order: folders, or as validate takes them."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the data set to be.")],
+    out: Annotated[str, typer.Option(help="Folder of the data set to be.")],
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the data set in --out once done.")
     ] = False,
@@ -37,8 +41,8 @@ def merge(
 
     with Bars() as bars:
         made = run(
-            directories,
-            out,
+            [folder_of(named) for named in directories],
+            local(out),
             overwrite=overwrite,
             begin=lambda shards: bars.stage("Merging", shards, unit="files"),
             advance=lambda: bars.advance(1),

@@ -24,3 +24,24 @@ def folder_of(named: str) -> Path:
     from robotmcqa.fetching import fetched
 
     return fetched(named)
+
+
+def local(out: Path | str) -> Path:
+    """What a verb writes to that knows no stores; ``file://`` names a folder like any other.
+
+    Raises:
+        UsageError: it is in a store.
+    """
+    from robotmcqa.errors import UsageError
+    from robotmcqa.places import is_remote, is_url, located
+
+    text = str(out)
+    if not is_url(text):
+        return Path(out)
+    place = located(text)
+    if is_remote(place):
+        raise UsageError(
+            f"--out {text}: only extract writes to a store",
+            "--out takes a folder; copy it there with the store's own tools, or robotmcqa push",
+        )
+    return place

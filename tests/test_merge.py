@@ -67,6 +67,17 @@ def test_a_file_whose_rows_all_stay_keeps_its_bytes(parts: list[Path], tmp_path:
     assert done.rewritten == 0
 
 
+def test_a_part_that_is_a_download_is_no_link_afterwards(parts: list[Path], tmp_path: Path) -> None:
+    blobs = tmp_path / "blobs"
+    for file in sorted((parts[0] / "data").iterdir()):
+        blobs.mkdir(exist_ok=True)
+        file.rename(blobs / file.name)
+        file.symlink_to(f"../../blobs/{file.name}")
+    out = merge(parts, tmp_path / "elsewhere/out").out
+    assert validate(out).problems == []
+    assert not any(path.is_symlink() for path in (out / "data").iterdir())
+
+
 def test_merged_with_itself_it_is_itself(parts: list[Path], tmp_path: Path) -> None:
     merge([parts[0], parts[0]], tmp_path / "out")
     assert by_id(tmp_path / "out") == by_id(parts[0])
@@ -117,6 +128,23 @@ def test_the_command_counts_what_it_leaves_out(
     assert done.returncode == 0, done.stderr
     assert "2 demos left out" in done.stdout
     assert tree(tmp_path / "out") == before
+
+
+def test_parts_at_urls_are_fetched_and_a_store_is_no_place_for_the_whole(
+    robotmcqa: Run, parts: list[Path], tmp_path: Path
+) -> None:
+    urls = [part.as_uri() for part in parts]
+    assert robotmcqa("merge", *urls, "--out", (tmp_path / "a b").as_uri()).returncode == 0
+    assert validate(tmp_path / "a b").problems == []
+    for verb in (
+        ("merge", *urls),
+        ("export", urls[0], "--to", "trl"),
+        ("record", "--task", "reach_target"),
+    ):
+        refused = robotmcqa(*verb, "--out", "memory://bucket/whole", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "only extract writes to a store" in refused.stderr
+        assert not (tmp_path / "memory:").exists()
 
 
 def test_what_cannot_be_merged_is_refused(parts: list[Path], tmp_path: Path) -> None:
