@@ -63,10 +63,14 @@ def merge(
         return
     for folder, dropped in zip(directories, made.dropped, strict=True):
         if dropped:
-            typer.echo(f"{folder}: {dropped} demos left out, for an earlier data set has them.")
+            typer.echo(f"{folder}: {_demos(dropped)} left out, for an earlier data set has them.")
     for name, numbers in splits.items():
-        typer.echo(f"{name}: {numbers['rows']} questions from {numbers['episodes']} demos")
+        typer.echo(f"{name}: {numbers['rows']} questions from {_demos(numbers['episodes'])}")
     output.hint(
         f"Wrote {made.out}: {made.taken} data files as they were, {made.rewritten} without some "
         "of their questions."
     )
+
+
+def _demos(count: int) -> str:
+    return "1 demo" if count == 1 else f"{count} demos"

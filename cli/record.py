@@ -71,6 +71,7 @@ def record(
       robotmcqa record --task all --layout all_variations --out demos --workers 4
     """
     from robotmcqa.recording import record as run
+    from robotmcqa.recording import saved_already
     from robotmcqa.sources import SourceOptions, reproducible
     from robotmcqa.sources.live_options import LiveOptions
 
@@ -78,6 +79,8 @@ def record(
     from .progress import Bars
 
     live = LiveOptions(renderer, episode_timeout, retries, depth, mask)
+    if source.startswith("lerobot:"):
+        raise saved_already("lerobot")  # it would first be asked for a mapping
     found = opened(source, SourceOptions(seed, image_size, shadows, live), pictures=not no_images)
     with Bars() as bars:
         try:
