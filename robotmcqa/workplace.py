@@ -181,7 +181,9 @@ def open_workplace(
             try:
                 if overwrite:
                     _clear(work)
-                elif not resume:
+                else:
+                    _refuse_half_merged(out)
+                if not (overwrite or resume):
                     _refuse_occupied(out, append)
                 place = _prepared(out, plan, append)
             except UsageError:
@@ -209,6 +211,15 @@ def _lock_of(out: Path) -> Path:
     lock = platformdirs.user_cache_path("robotmcqa") / "locks" / name
     make_folder(lock.parent)
     return lock
+
+
+def _refuse_half_merged(out: Path) -> None:
+    begun = out / WORK / "plan.json"
+    if begun.exists() and "merge" in json.loads(begun.read_text("utf-8")):
+        raise UsageError(
+            f"{out} holds an interrupted merge",
+            f"the same robotmcqa merge with --overwrite makes it whole; {_START_AGAIN}",
+        )
 
 
 def _refuse_occupied(out: Path, append: bool) -> None:

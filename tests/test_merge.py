@@ -19,7 +19,7 @@ from robotmcqa.spec import preset
 from tests.conftest import Row, Run, rows_of, tree
 from tests.extractions import failures_of, manifest_of
 from tests.factory import write_demos
-from tests.runs import made
+from tests.runs import killed_at, made
 
 PLAIN = Spec(cameras=(), test_fraction=0.3, stride=20)
 
@@ -145,6 +145,21 @@ def test_parts_at_urls_are_fetched_and_a_store_is_no_place_for_the_whole(
         assert refused.returncode == 2
         assert "only extract writes to a store" in refused.stderr
         assert not (tmp_path / "memory:").exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"append": True}])
+def test_an_interrupted_merge_is_called_that(
+    parts: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, bool],
+) -> None:
+    out = tmp_path / "out"
+    assert killed_at(4, lambda: merge(parts, out), monkeypatch)
+    with pytest.raises(UsageError, match="interrupted merge"):
+        made(tmp_path / "demos-a", out, PLAIN, **options)
+    merge(parts, out)
+    assert validate(out).problems == []
 
 
 def test_what_cannot_be_merged_is_refused(parts: list[Path], tmp_path: Path) -> None:
