@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .extract import DEFAULT_OUT
+from .place import DEFAULT_OUT
 
 if TYPE_CHECKING:
     from robotmcqa.evaluation.run import Evaluation

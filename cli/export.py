@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from robotmcqa.export import FORMATS
 
-from .extract import DEFAULT_OUT
+from .place import DEFAULT_OUT, folder_of, local
 from .place import HELP as PLACE_HELP
-from .place import folder_of
 
 if TYPE_CHECKING:
     from robotmcqa.collection import Part
@@ -28,7 +26,7 @@ def export(
             help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()) + ".",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="A new or empty folder.")],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="A new or empty folder.")],
     directory: Annotated[str, typer.Argument(metavar="DIR", help=PLACE_HELP)] = str(DEFAULT_OUT),
     config: Annotated[
         str | None,
@@ -72,7 +70,7 @@ def export(
             done = run(
                 part.dataset,
                 to,
-                out,
+                local(out),
                 completion=completion,
                 overwrite=overwrite,
                 advance=bars.advance,

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .place import folder_of, local
+
 
 def merge(
     directories: Annotated[
-        list[str], typer.Argument(metavar="DIR", help="Folders of the data sets, in order.")
+        list[str],
+        typer.Argument(
+            metavar="DIR", help="The data sets, in order: folders, or as validate takes them."
+        ),
     ],
     out: Annotated[str, typer.Option(help="Folder of the data set to be.")],
     overwrite: Annotated[
@@ -36,11 +40,10 @@ def merge(
     from . import output
     from .progress import Bars
 
-    folders, place = [_folder(one) for one in directories], _folder(out)
     with Bars() as bars:
         made = run(
-            folders,
-            place,
+            [folder_of(named) for named in directories],
+            local(out),
             overwrite=overwrite,
             begin=lambda shards: bars.stage("Merging", shards, unit="files"),
             advance=lambda: bars.advance(1),
@@ -71,19 +74,3 @@ def merge(
     output.hint(f"Wrote {made.out}: {', '.join(files)}.")
     named = shlex.quote(str(made.out))
     output.hint(f"Next:\n  robotmcqa validate {named}\n  robotmcqa show {named}")
-
-
-def _folder(named: str) -> Path:
-    """A folder on this machine.
-
-    Raises:
-        UsageError: a URL of something else.
-    """
-    from robotmcqa.errors import UsageError
-    from robotmcqa.places import is_url, located
-
-    if is_url(named) and not named.lower().startswith("file://"):
-        raise UsageError(
-            f"{named}: merge works in folders", "fetch data sets from elsewhere to one of yours"
-        )
-    return located(named)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+DEFAULT_OUT = Path("robotmcqa-dataset")
+
 HELP = "The data set: a folder, hf://org/name@v1.2.0, or s3://bucket/name."
 
 
@@ -22,3 +24,24 @@ def folder_of(named: str) -> Path:
     from robotmcqa.fetching import fetched
 
     return fetched(named)
+
+
+def local(out: Path | str) -> Path:
+    """What a verb writes to that knows no stores; ``file://`` names a folder like any other.
+
+    Raises:
+        UsageError: it is in a store.
+    """
+    from robotmcqa.errors import UsageError
+    from robotmcqa.places import is_remote, is_url, located
+
+    text = str(out)
+    if not is_url(text):
+        return Path(out)
+    place = located(text)
+    if is_remote(place):
+        raise UsageError(
+            f"--out {text}: only extract writes to a store",
+            "--out takes a folder; copy it there with the store's own tools, or robotmcqa push",
+        )
+    return place

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .extract import DEFAULT_OUT
+from .place import DEFAULT_OUT, folder_of
 from .place import HELP as PLACE_HELP
-from .place import folder_of
 
 if TYPE_CHECKING:
     from robotmcqa.hub.publish import Pushed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .place import local
 from .source import EPISODE_TIMEOUT, RENDERER, RETRIES, opened, selection
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def record(
         typer.Option(help="A folder for each variation, as RLBench saves, or one for all."),
     ] = "variations",
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder of the demos.")] = DEFAULT_OUT,
+    out: Annotated[str, typer.Option(help="Folder of the demos.")] = str(DEFAULT_OUT),
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes. [default: by cores and work]")
     ] = None,
@@ -70,6 +71,7 @@ def record(
       robotmcqa record --task all --layout all_variations --out demos --workers 4
     """
     from robotmcqa.recording import record as run
+    from robotmcqa.recording import saved_already
     from robotmcqa.sources import SourceOptions, reproducible
     from robotmcqa.sources.live_options import LiveOptions
 
@@ -77,12 +79,14 @@ def record(
     from .progress import Bars
 
     live = LiveOptions(renderer, episode_timeout, retries, depth, mask)
+    if source.startswith("lerobot:"):
+        raise saved_already("lerobot")  # it would first be asked for a mapping
     found = opened(source, SourceOptions(seed, image_size, shadows, live), pictures=not no_images)
     with Bars() as bars:
         try:
             made = run(
                 found,
-                out,
+                local(out),
                 selection(task or [], variation, episodes),
                 cameras=() if no_images else _cameras(camera or ["front"], found),
                 layout=layout,

@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from .extract import DEFAULT_OUT
+from .place import DEFAULT_OUT, folder_of
 from .place import HELP as PLACE_HELP
-from .place import folder_of
 
 MOST_LABELS = 12
 

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .extract import DEFAULT_OUT
+from .place import DEFAULT_OUT, folder_of
 from .place import HELP as PLACE_HELP
-from .place import folder_of
 
 
 def validate(

@@ -182,7 +182,7 @@ def linked(old: Path, new: Path) -> None:
         copy(old, new)
         return
     try:
-        os.link(old, new)
+        os.link(old.resolve(), new)  # a download of the Hub's is a symbolic link
     except OSError:
         shutil.copyfile(old, new)
 

@@ -105,7 +105,8 @@ def combined_manifest(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             rows[split] += numbers["rows"]
             episodes[split] += numbers["episodes"]
         for law in manifest["laws"]:
-            laws.setdefault(tuple(law.values()), law)
+            # By name: a manifest that was read has its fields in another order than a new one.
+            laws.setdefault(tuple(law[name] for name in _LAW), law)
     rank = {family: place for place, family in enumerate(parts[0]["spec"]["families"])}
     whole = {
         **parts[0],
@@ -128,6 +129,9 @@ def combined_manifest(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if len(generations) == 1:
         del whole["generations"]
     return whole
+
+
+_LAW = ("task", "split", "family", "law")
 
 
 def combined_provenance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

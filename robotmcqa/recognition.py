@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from robotmcqa.errors import SourceError, UsageError
+from robotmcqa.places import is_url
 from robotmcqa.sources import SCHEMES
 from robotmcqa.sources.plugins import plugins
 from robotmcqa.workplace import MANIFEST, WORK
@@ -17,13 +18,23 @@ def recognised(text: str) -> str:
     """What is to be inspected, as ``--source`` takes it: a folder's kind is recognised.
 
     Raises:
-        UsageError: the folder is a data set of questions, not of demos.
-        SourceError: the folder holds nothing that is known.
+        UsageError: the folder is a data set of questions, not of demos; or it is a URL.
+        SourceError: there is no such folder, or it holds nothing that is known.
     """
-    scheme = text.partition(":")[0]
-    folder = Path(text).expanduser()
-    if scheme in {"auto", *SCHEMES, *plugins()} or not folder.exists():
+    scheme, colon, _ = text.partition(":")
+    if scheme in {"auto", *SCHEMES, *plugins()}:
         return text
+    if is_url(text):
+        raise UsageError(
+            f"{text}: demos are inspected where they lie on disk",
+            "lerobot:hf://org/name@revision is fetched from the Hub; robotmcqa validate and show "
+            "take a data set of questions at a URL",
+        )
+    folder = Path(text).expanduser()
+    if not folder.exists():
+        if colon:
+            return text
+        raise SourceError(f"{text}: no such folder", "name a folder of demos, or sim")
     if folder.is_file():
         raise SourceError(f"{text}: is a file", "name the folder that it lies in")
     questions = UsageError(

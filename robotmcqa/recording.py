@@ -45,7 +45,7 @@ from robotmcqa.sources import (
 from robotmcqa.sources.rlbench_tree import RECORDING
 from robotmcqa.workers import available_cores, run_jobs
 
-__all__ = ["RECORDING", "Recording", "record"]
+__all__ = ["RECORDING", "Recording", "record", "saved_already"]
 
 _LOCK = ".recording.lock"
 
@@ -128,6 +128,13 @@ def _chosen(
     return {camera: readers[camera] for camera in cameras}
 
 
+def saved_already(scheme: str) -> UsageError:
+    """What is said of a source that makes no demos."""
+    return UsageError(
+        f"{scheme} holds demos that are saved already", "record makes new ones: --source sim"
+    )
+
+
 def record(
     source: DemoSource,
     out: Path,
@@ -160,10 +167,7 @@ def record(
     """
     began = time.monotonic()
     if not isinstance(source, Simulated):
-        raise UsageError(
-            f"{source.scheme} holds demos that are saved already",
-            "record makes new ones: --source sim",
-        )
+        raise saved_already(source.scheme)
     check_cameras(source, cameras)
     selection = resolved(source, selection or Selection())
     refs = list(source.refs(selection))

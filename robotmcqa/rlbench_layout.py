@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 import shutil
 from collections.abc import Mapping, Sequence
@@ -32,8 +31,9 @@ from scipy.spatial.transform import Rotation
 from robotmcqa.arrays import FloatArray
 from robotmcqa.demo import Demo, ImageReader
 from robotmcqa.errors import DemoError, UsageError
+from robotmcqa.files import write_bytes
 from robotmcqa.ground_truth import GROUND_TRUTH
-from robotmcqa.places import move_into_place
+from robotmcqa.places import move_into_place, temporary_beside
 
 __all__ = [
     "Layout",
@@ -215,8 +215,7 @@ def write_demo(
         document = demo.ground_truth.document()
         files[GROUND_TRUTH] = (json.dumps(document, separators=(",", ":")) + "\n").encode()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)  # what a crash left behind
+    temporary = temporary_beside(folder)
     try:
         temporary.mkdir()
         for name, data in files.items():
@@ -268,10 +267,7 @@ def _write_descriptions(path: Path, data: bytes) -> None:
                 "write to an empty folder, or use the layout all_variations",
             )
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    move_into_place(temporary, path)
+    write_bytes(path, data)
 
 
 def _pickled(demo: Demo, misc: Mapping[str, Any]) -> PickledDemo:

@@ -21,7 +21,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import is_refusal, json_text, sha256_of, write_text
+from robotmcqa.files import is_refusal, json_text, sha256_of, write_bytes, write_text
 from robotmcqa.places import fsync, is_remote, make_folder, remove_tree, rename
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "gaps_in", "open_workplace"]
@@ -30,6 +30,11 @@ WORK = ".extract"
 MANIFEST = "meta/manifest.json"
 CARD = "README.md"
 EVAL = "eval.yaml"
+
+_EPISODES = "episodes"
+_GAPS = "gaps.json"
+_OF_GAPS = frozenset((_EPISODES, _GAPS))
+"""What stays in ``WORK`` beside a data set that lacks demos."""
 
 _START_AGAIN = "--overwrite starts again; --out DIR writes elsewhere"
 
@@ -41,10 +46,12 @@ class Workplace:
     Attributes:
         out: the data set's folder.
         complete: the data set there is already the one asked for.
+        append: demos are added to the data set there.
     """
 
     out: Path
     complete: bool = False
+    append: bool = False
 
     @property
     def work(self) -> Path:
@@ -52,8 +59,8 @@ class Workplace:
 
     @property
     def episodes(self) -> Path:
-        """Spooled episodes."""
-        return self.work / "episodes"
+        """Spooled episodes. Those that are added may have the names of others that were kept."""
+        return self.work / ("added" if self.append else _EPISODES)
 
     @property
     def references(self) -> Path:
@@ -73,7 +80,7 @@ class Workplace:
     @property
     def gaps(self) -> Path:
         """Names the demos that failed and may not fail again; there only if some did."""
-        return self.work / "gaps.json"
+        return self.work / _GAPS
 
     @property
     def publish(self) -> Path:
@@ -120,19 +127,21 @@ class Workplace:
                 rename(self.publish / name, self.out / name)
         for folder in sorted({(self.out / name).parent for name in (CARD, *wanted)}):
             fsync(folder)
-        fsync(self.publish / MANIFEST)
-        rename(self.publish / MANIFEST, self.out / MANIFEST)
+        # A copy: what is killed before plan.json has gone finds the other one, and does this again.
+        write_bytes(self.out / MANIFEST, (self.publish / MANIFEST).read_bytes())
         fsync(self.out / "meta")
-        (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
-        if self.gaps.exists():
-            _clear(self.work, keep={self.gaps.name, self.episodes.name})
-        else:
-            remove_tree(self.work)
+        self.abandon()
 
     def abandon(self) -> None:
-        """Nothing is to be put in place."""
-        (self.work / "plan.json").unlink()
-        remove_tree(self.work)
+        """Clear the work away; nothing of it is to be put in place, or all of it is already.
+
+        What the data set in ``out`` needs to have its gaps filled stays.
+        """
+        (self.work / "plan.json").unlink()  # first: without it nothing looks unfinished
+        if gaps_in(self.out):
+            _clear(self.work, keep=_OF_GAPS)
+        else:
+            remove_tree(self.work)
 
 
 @contextmanager
@@ -172,10 +181,10 @@ def open_workplace(
             try:
                 if overwrite:
                     _clear(work)
-                elif not resume:
+                else:
+                    _refuse_half_merged(out)
+                if not (overwrite or resume):
                     _refuse_occupied(out, append)
-                    if append and gaps_in(out):
-                        _clear(work)  # demos that are added are others than those on its spool
                 place = _prepared(out, plan, append)
             except UsageError:
                 if not (work / "plan.json").exists() and not gaps_in(out):
@@ -204,6 +213,15 @@ def _lock_of(out: Path) -> Path:
     return lock
 
 
+def _refuse_half_merged(out: Path) -> None:
+    begun = out / WORK / "plan.json"
+    if begun.exists() and "merge" in json.loads(begun.read_text("utf-8")):
+        raise UsageError(
+            f"{out} holds an interrupted merge",
+            f"the same robotmcqa merge with --overwrite makes it whole; {_START_AGAIN}",
+        )
+
+
 def _refuse_occupied(out: Path, append: bool) -> None:
     begun = out / WORK / "plan.json"
     if begun.exists():
@@ -229,7 +247,7 @@ def _refuse_occupied(out: Path, append: bool) -> None:
 
 
 def _prepared(out: Path, plan: dict[str, Any], append: bool) -> Workplace:
-    place = Workplace(out)
+    place = Workplace(out, append=append)
     begun = place.work / "plan.json"
     if begun.exists():
         before = json.loads(begun.read_text("utf-8"))
@@ -252,6 +270,8 @@ def _prepared(out: Path, plan: dict[str, Any], append: bool) -> Workplace:
             if not gaps_in(out):
                 remove_tree(place.work, ignore_errors=True)
                 return Workplace(out, complete=True)
+    if not begun.exists():  # left by one that was killed while it cleared its work away
+        _clear(place.work, keep=_OF_GAPS if gaps_in(out) else frozenset())
     publish = place.publish
     spools = (place.episodes, place.references)
     for folder in (*spools, place.plans, place.shards, publish / "data", publish / "meta"):

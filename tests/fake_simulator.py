@@ -194,3 +194,14 @@ def installed(folder: Path) -> dict[str, str]:
     )
     root = Path(__file__).parents[1]
     return {"PYTHONPATH": f"{folder}:{root}"}
+
+
+@dataclass(frozen=True)
+class Unseeded(FakeSimulator):
+    """Says that it never makes a demo twice, which is why failed ones are worth another try.
+
+    In truth it does, so that bytes can be compared.
+    """
+
+    def settings(self) -> Mapping[str, Any]:
+        return {**super().settings(), "reproducible": False}

@@ -19,13 +19,15 @@ from robotmcqa.dataset import Dataset
 from robotmcqa.errors import UsageError
 from robotmcqa.files import sha256_of
 from robotmcqa.generations import generations_of
+from robotmcqa.sources import Selection
 from robotmcqa.spec import preset
 from tests.conftest import Run, rows_of, tree
 from tests.extractions import broken, failures_of, manifest_of
 from tests.factory import write_demos
+from tests.fake_simulator import FakeSimulator, Unseeded
 from tests.hub_server.fixture import test_hub
 from tests.releases import REPO, Client, anna
-from tests.runs import command, killed_at, made
+from tests.runs import Killed, command, killed_at, made
 
 __all__ = ["anna", "test_hub"]
 
@@ -228,6 +230,97 @@ def test_stopped_at_a_rename_it_can_be_resumed(
                 made(more, out, spec, append=True)
         assert tree(made(more, out, spec, append=True, resume=begun)) == after, f"step {step}"
     assert seen == {"old", "new"}
+
+
+def _killed_clearing_away(monkeypatch: pytest.MonkeyPatch, what: str, run: partial[Path]) -> None:
+    """Have a run die when all is in place: before it forgets its plan, or right after."""
+
+    module = os if what == "unlink" else shutil
+    really = getattr(module, what)
+
+    def dies(path: Any, *_: Any, **__: Any) -> None:
+        if Path(path).name in ("plan.json", ".extract"):
+            raise Killed
+        really(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, what, dies)
+        patched.setattr(os, "getpid", lambda: 1)  # the one that resumes is another process
+        with pytest.raises(Killed):
+            run()
+
+
+def test_killed_when_all_is_in_place_nothing_is_in_the_way(
+    first: Path, more: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = Spec(cameras=())
+    out = made(first, tmp_path / "out", spec)
+    run = partial(made, more, out, spec, append=True)
+    _killed_clearing_away(monkeypatch, "unlink", run)
+    after = tree(out)
+    there = {name: one for name, one in after.items() if not name.startswith(".extract")}
+    source = open_source(f"rlbench:{more}")
+    summary = extract(source, spec, out, append=True, resume=True)
+    newest = generations_of(summary.manifest)[-1]
+    assert summary.added == {"rows": newest["rows"], "episodes": 30, "repeated": 4}
+    assert tree(out) == there
+    shutil.rmtree(out)
+    made(first, out, spec)
+    _killed_clearing_away(monkeypatch, "rmtree", run)
+    assert (out / ".extract").exists()
+    summary = extract(source, spec, out, append=True)
+    assert summary.added == {"rows": 0, "episodes": 0, "repeated": 34}
+    assert tree(out) == there
+
+
+def test_cards_and_pages_tell_of_all_sources(
+    robotmcqa: Run, first: Path, more: Path, tmp_path: Path
+) -> None:
+    for name, options in (("one", ()), ("two", ("--family", "waypoint"))):
+        for demos, task, add in ((first, "reach_target", ()), (more, "all", ("--append",))):
+            done = robotmcqa(
+                *("extract", "--source", f"rlbench:{demos}", "--task", task, "--no-images"),
+                *("--out", tmp_path, "--config", name, *options, *add),
+            )
+            assert done.returncode == 0, done.stderr
+    assert robotmcqa("validate", tmp_path).returncode == 0
+    page = tmp_path / "page.html"
+    assert robotmcqa("show", tmp_path / "one", "--out", page).returncode == 0
+    card = (tmp_path / "README.md").read_text()
+    assert card.count("--task reach_target") == card.count("--task all") == 2
+    assert card.count("| 42, ") == 2
+    for text in ((tmp_path / "one/README.md").read_text(), page.read_text()):
+        assert "--task reach_target" in text
+        assert "--task all" in text
+
+
+def test_demos_of_a_live_simulator_are_told_when_they_are_added(tmp_path: Path) -> None:
+    spec, words = Spec(cameras=()), "cannot be made again"
+    for number, kind in enumerate((FakeSimulator, Unseeded)):
+        selection = Selection(("reach_target",), number, 4)
+        extract(kind(), spec, tmp_path / "out", selection, append=number > 0)
+        card = (tmp_path / "out/README.md").read_text()
+        assert (words in card) == (number > 0)
+
+
+def test_a_law_is_told_once(first: Path, more: Path, tmp_path: Path) -> None:
+    laws = manifest_of(both(first, more, tmp_path / "out", Spec(cameras=())))["laws"]
+    assert len(laws) == len({tuple(sorted(law.items())) for law in laws})
+
+
+def test_where_every_question_is_left_out_nothing_changes(
+    robotmcqa: Run, first: Path, more: Path, tmp_path: Path
+) -> None:
+    out = made(first, tmp_path / "out", Spec(cameras=(), families=("waypoint",)))
+    document = json.loads((out / "meta/manifest.json").read_text())
+    document["spec"]["min_displacement_mm"] = 99_000  # mm; nothing moves so far
+    (out / "meta/manifest.json").write_text(json.dumps(document))
+    before = tree(out)
+    options = ("--no-images", "--family", "waypoint", "--min-displacement", "99", "--append")
+    run = robotmcqa("extract", "--source", f"rlbench:{more}", "--out", out, *options)
+    assert run.returncode == 3
+    assert f"nothing was added, and {out} is as it was" in " ".join(run.stderr.split())
+    assert tree(out) == before
 
 
 def test_shards_keep_the_size_that_was_asked_for(robotmcqa: Run, tmp_path: Path) -> None:

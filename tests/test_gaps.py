@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from robotmcqa import Spec, extract, validate
-from robotmcqa.errors import UsageError
+from robotmcqa.errors import ExtractionFailed, UsageError
 from robotmcqa.extraction import Summary
 from robotmcqa.sources import Selection
 from tests.conftest import tree
-from tests.fake_simulator import FakeSimulator
+from tests.fake_simulator import FakeSimulator, Unseeded
 from tests.runs import killed_at
-
-
-@dataclass(frozen=True)
-class Unseeded(FakeSimulator):
-    """Says that it never makes a demo twice, which is why failed ones are worth another try.
-
-    In truth it does, so that bytes can be compared.
-    """
-
-    def settings(self) -> Mapping[str, Any]:
-        return {**super().settings(), "reproducible": False}
-
 
 SELECTION = Selection(("reach_target",), None, 6)
 BROKEN = Unseeded(failing=("demo1", "demo4"))
@@ -96,6 +82,21 @@ def test_a_simulator_that_would_fail_again_is_not_asked(tmp_path: Path) -> None:
     assert made(FakeSimulator(failing=("demo1",)), out).gaps == []
     assert not (out / ".extract").exists()
     assert made(FakeSimulator(), out, resume=True).already_complete
+
+
+def test_an_append_that_adds_nothing_leaves_them_to_be_filled(
+    lacking: Path, whole: dict[str, str], tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(lacking, tmp_path / "out"))
+    log = tmp_path / "log"
+    summary = made(Unseeded(failing=("demo1", "demo4"), log=log), out, append=True)
+    assert len(log.read_text().splitlines()) == 6  # none was taken from what was kept
+    assert summary.added == {"rows": 0, "episodes": 0, "repeated": 4}
+    with pytest.raises(ExtractionFailed, match="is as it was"):
+        made(Unseeded(failing=tuple(f"demo{number}" for number in range(6))), out, append=True)
+    assert tree(out) == tree(lacking)
+    assert made(Unseeded(), out, resume=True).gaps == []
+    assert tree(out) == whole
 
 
 @pytest.mark.parametrize("step", range(2, 43, 4))

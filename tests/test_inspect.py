@@ -145,6 +145,22 @@ def test_a_simulator_makes_three_demos_and_draws_nothing(robotmcqa: Run) -> None
 # ------------------------------------------------------------------------------- kinds of folders
 
 
+@pytest.mark.parametrize(
+    ("named", "said", "code"),
+    [
+        ("nothere", "nothere: no such folder", 3),
+        ("s3://bucket/demos", "demos are inspected where they lie on disk", 2),
+        ("nothing:nothere", "no source 'nothing:nothere'", 2),
+    ],
+)
+def test_what_is_no_folder_is_called_that(
+    robotmcqa: Run, named: str, said: str, code: int, tmp_path: Path
+) -> None:
+    done = robotmcqa("inspect", named, cwd=tmp_path)
+    assert done.returncode == code
+    assert said in done.stderr
+
+
 def test_a_folder_of_demos_is_recognised_at_any_depth(robotmcqa: Run, demos: Path) -> None:
     for place in (demos, demos / "reach_target", demos / "reach_target/variation0"):
         done = robotmcqa("inspect", place, "--no-images")

@@ -19,7 +19,7 @@ from robotmcqa.spec import preset
 from tests.conftest import Row, Run, rows_of, tree
 from tests.extractions import failures_of, manifest_of
 from tests.factory import write_demos
-from tests.runs import made
+from tests.runs import killed_at, made
 
 PLAIN = Spec(cameras=(), test_fraction=0.3, stride=20)
 
@@ -65,6 +65,17 @@ def test_a_file_whose_rows_all_stay_keeps_its_bytes(parts: list[Path], tmp_path:
     hashes = [shard["sha256"] for part in parts for shard in Dataset.open(part).shards()]
     assert {shard["sha256"] for shard in Dataset.open(tmp_path / "out").shards()} <= set(hashes)
     assert done.rewritten == 0
+
+
+def test_a_part_that_is_a_download_is_no_link_afterwards(parts: list[Path], tmp_path: Path) -> None:
+    blobs = tmp_path / "blobs"
+    for file in sorted((parts[0] / "data").iterdir()):
+        blobs.mkdir(exist_ok=True)
+        file.rename(blobs / file.name)
+        file.symlink_to(f"../../blobs/{file.name}")
+    out = merge(parts, tmp_path / "elsewhere/out").out
+    assert validate(out).problems == []
+    assert not any(path.is_symlink() for path in (out / "data").iterdir())
 
 
 def test_merged_with_itself_it_is_itself(parts: list[Path], tmp_path: Path) -> None:
@@ -119,6 +130,38 @@ def test_the_command_counts_what_it_leaves_out(
     assert tree(tmp_path / "out") == before
 
 
+def test_parts_at_urls_are_fetched_and_a_store_is_no_place_for_the_whole(
+    robotmcqa: Run, parts: list[Path], tmp_path: Path
+) -> None:
+    urls = [part.as_uri() for part in parts]
+    assert robotmcqa("merge", *urls, "--out", (tmp_path / "a b").as_uri()).returncode == 0
+    assert validate(tmp_path / "a b").problems == []
+    for verb in (
+        ("merge", *urls),
+        ("export", urls[0], "--to", "trl"),
+        ("record", "--task", "reach_target"),
+    ):
+        refused = robotmcqa(*verb, "--out", "memory://bucket/whole", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "only extract writes to a store" in refused.stderr
+        assert not (tmp_path / "memory:").exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"append": True}])
+def test_an_interrupted_merge_is_called_that(
+    parts: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, bool],
+) -> None:
+    out = tmp_path / "out"
+    assert killed_at(4, lambda: merge(parts, out), monkeypatch)
+    with pytest.raises(UsageError, match="interrupted merge"):
+        made(tmp_path / "demos-a", out, PLAIN, **options)
+    merge(parts, out)
+    assert validate(out).problems == []
+
+
 def test_what_cannot_be_merged_is_refused(parts: list[Path], tmp_path: Path) -> None:
     other = made(tmp_path / "demos-a", tmp_path / "seed", Spec(cameras=(), seed=1))
     with pytest.raises(UsageError, match="seed: 0 there, 1 now"):
@@ -159,21 +202,6 @@ def test_order_matters_only_where_there_are_duplicates(
     # Under the law 'uniform' a demo has the same questions in whatever data set it is.
     assert one.keys() == other.keys() == {name for part in rows for name in part}
     assert all(one[name] == other[name] for name in one.keys() - several)
-
-
-def test_urls_are_refused_and_nothing_is_written(
-    parts: list[Path], tmp_path: Path, robotmcqa: Run
-) -> None:
-    """``s3://`` taken for the name of a folder would make one called ``s3:``."""
-    before = tree(tmp_path)
-    for words in (
-        [parts[0], "s3://bucket/b", "--out", tmp_path / "out"],
-        [*parts, "--out", "s3://b/x"],
-    ):
-        done = robotmcqa("merge", *words, cwd=tmp_path)
-        assert done.returncode == 2
-        assert "merge works in folders" in done.stderr
-    assert tree(tmp_path) == before
 
 
 def test_the_command_says_what_was_done_and_what_comes_next(

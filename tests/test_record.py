@@ -400,6 +400,7 @@ def test_wrong_words(
 
 
 def test_saved_demos_in_the_command(robotmcqa: Run, demos: Path, tmp_path: Path) -> None:
-    done = robotmcqa("record", "--source", f"rlbench:{demos}", "--out", tmp_path / "out")
-    assert done.returncode == 2
-    assert "saved already" in done.stderr
+    for scheme in ("rlbench", "lerobot"):
+        done = robotmcqa("record", "--source", f"{scheme}:{demos}", "--out", tmp_path / "out")
+        assert done.returncode == 2
+        assert "saved already" in done.stderr

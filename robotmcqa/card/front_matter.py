@@ -156,7 +156,7 @@ def front_matter_of(card: str) -> dict[str, Any] | None:
         return None
     try:
         found = yaml.load(parts[1], Loader=_LOADER)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # a 32nd of May; a nest without end
         return None
     return found if isinstance(found, dict) else None
 

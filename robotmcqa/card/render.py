@@ -25,6 +25,7 @@ from robotmcqa.card.front_matter import (
     licence,
     with_extras,
 )
+from robotmcqa.generations import sources_of
 from robotmcqa.pools import SPLITS
 from robotmcqa.spec import FAMILY_NAMES
 
@@ -93,7 +94,8 @@ def render_card(
         licence=licence(provenance["source"]["licence"], provenance["source"]["scheme"]),
         shown=shown,
         near=_near(shown.facts),
-        reproducible=provenance["source"].get("settings", {}).get("reproducible", True),
+        reproducible=_reproducible(provenance["source"]),
+        reproducible_since=all(map(_reproducible, sources_of(provenance)[1:])),
         canary=CANARY,
         yours=_yours,
         release=_release(release_texts({"default": manifest})),
@@ -200,6 +202,10 @@ def _title(manifests: Sequence[Mapping[str, Any]]) -> str:
 
 def _rows(manifest: Mapping[str, Any]) -> int:
     return sum(split["rows"] for split in manifest["splits"].values())
+
+
+def _reproducible(source: Mapping[str, Any]) -> bool:
+    return bool(source.get("settings", {}).get("reproducible", True))
 
 
 def _near(facts: Facts) -> int | None:

@@ -18,8 +18,8 @@ from robotmcqa.supervised import Died, Hung, Refused, Supervised, Trouble
 __all__ = ["REMEDY", "Launch", "asked", "end"]
 
 REMEDY = (
-    "the same command makes it again (extract: with --resume); --episode-timeout and --retries "
-    "allow more"
+    "the same command makes it again (extract: with --resume, or another with --append); "
+    "--episode-timeout and --retries allow more"
 )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
+from robotmcqa.card.front_matter import front_matter_of
 from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, SourceError, UsageError
 from robotmcqa.licences import as_spdx
@@ -310,11 +310,9 @@ def _is_table(name: str) -> bool:
 def _licence(folder: Folder) -> str:
     """What the card's front matter says; people have to look where it says nothing."""
     try:
-        text = Path(folder.file("README.md")).read_text("utf-8")
-        _, opening, rest = text.partition("---\n")
-        front = yaml.safe_load(rest.partition("\n---")[0]) if opening else None
-        said = front.get("license_name") or front.get("license") if front else None
-    except (OSError, ValueError, AttributeError, yaml.YAMLError, DemoError):
+        front = front_matter_of(Path(folder.file("README.md")).read_text("utf-8")) or {}
+    except (OSError, ValueError, DemoError):
         return UNKNOWN_LICENCE
+    said = front.get("license_name") or front.get("license")
     names: Sequence[Any] = said if isinstance(said, list) else [said]
     return ", ".join(as_spdx(str(name)) for name in names if name) or UNKNOWN_LICENCE
