@@ -34,7 +34,10 @@ def is_valid(name: str, document: Any) -> bool:
 
 def first_problem(name: str, document: Any) -> str | None:
     """``"field.path: what is wrong"`` for the first problem, None when there is none."""
-    for error in _validator(name).iter_errors(document):
-        path = ".".join(str(part) for part in error.instance_path) or "document"
-        return f"{path}: {error.message}"
+    try:
+        for error in _validator(name).iter_errors(document):
+            path = ".".join(str(part) for part in error.instance_path) or "document"
+            return f"{path}: {error.message}"
+    except ValueError as error:  # what JSON has not, such as keys that are no text; too deep
+        return f"document: {error}"
     return None

@@ -16,8 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from robotmcqa.bounded_yaml import YAMLProblem, read_yaml
 from robotmcqa.errors import MappingError
 from robotmcqa.scene import SceneMetadata, scene_preset
 from robotmcqa.schema import first_problem
@@ -27,6 +26,9 @@ from robotmcqa.sources.lerobot.pose import FORMATS, Transform, numbers_of
 __all__ = ["PAGE", "ColumnMapping", "Numbers", "listed", "load_mapping", "preset", "preset_names"]
 
 PAGE = "docs/sources.md explains a whole mapping"
+
+_LONGEST = 64 << 10
+"""Bytes of a mapping: the longest of ours is a sixtieth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ def load_mapping(text: str) -> ColumnMapping:
         return preset(text)
     path = Path(text).expanduser()
     try:
-        content = path.read_text("utf-8")
+        with path.open("rb") as file:  # what never ends can be opened, too
+            content = file.read(_LONGEST + 1).decode("utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise MappingError(
@@ -193,10 +196,12 @@ def preset_text(name: str) -> str:
 
 def _parsed(content: str, where: str, folder: Path | None) -> ColumnMapping:
     try:
-        document = yaml.safe_load(content)
-        json.dumps(document, ensure_ascii=False).encode()  # refuses what JSON cannot say
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise MappingError(f"{where}: not YAML: {' '.join(str(error).split())}", PAGE) from None
+        document = read_yaml(content, _LONGEST, text_keys=True)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except YAMLProblem as error:
+        raise MappingError(f"{where}: {error}", PAGE) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MappingError(f"{where}: JSON cannot say it: {error}", PAGE) from None
     problem = first_problem("mapping", document)
     if problem:
         raise MappingError(f"{where}: {problem}", PAGE)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
+from robotmcqa.bounded_yaml import LONGEST, read_yaml
 from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, SourceError, UsageError
 from robotmcqa.licences import as_spdx
@@ -305,11 +305,12 @@ def _is_table(name: str) -> bool:
 def _licence(folder: Folder) -> str:
     """What the card's front matter says; people have to look where it says nothing."""
     try:
-        text = Path(folder.file("README.md")).read_text("utf-8")
+        with Path(folder.file("README.md")).open("rb") as file:
+            text = file.read(LONGEST).decode("utf-8", "replace")
         _, opening, rest = text.partition("---\n")
-        front = yaml.safe_load(rest.partition("\n---")[0]) if opening else None
+        front = read_yaml(rest.partition("\n---")[0]) if opening else None
         said = front.get("license_name") or front.get("license") if front else None
-    except (OSError, ValueError, AttributeError, yaml.YAMLError, DemoError):
+    except (OSError, ValueError, AttributeError, DemoError):
         return UNKNOWN_LICENCE
     names: Sequence[Any] = said if isinstance(said, list) else [said]
     return ", ".join(as_spdx(str(name)) for name in names if name) or UNKNOWN_LICENCE
