@@ -15,8 +15,6 @@ __all__ = ["LONGEST", "YAMLProblem", "read_yaml"]
 LONGEST = 1 << 20
 """Characters of a document: that of the largest card is a twentieth of it."""
 
-_VALUES = 100_000
-"""Values and keys of a document, those of an alias each time that it is named."""
 _DIGITS = 100
 """Characters of a number: reading one takes a time that grows with their square."""
 
@@ -48,7 +46,7 @@ def read_yaml(text: str, longest: int = LONGEST, text_keys: bool = False) -> Any
             node = loader.get_single_node()
             if node is None:
                 return None
-            _weigh(node, text_keys, {})
+            _weigh(node, longest, text_keys, {})
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -60,11 +58,11 @@ def read_yaml(text: str, longest: int = LONGEST, text_keys: bool = False) -> Any
         raise YAMLProblem(f"not YAML: {' '.join(str(error).split())}") from None
     # Of a value that is not what its tag says, e.g. !!int without digits, or the 99th of a month.
     except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
-        raise YAMLProblem(f"not YAML: {' '.join(str(error).split())}") from None
+        raise YAMLProblem(f"a value that cannot be read ({error})") from None
 
 
-def _weigh(node: yaml.Node, text_keys: bool, known: dict[yaml.Node, int]) -> int:
-    """How many values a node stands for, with all that its aliases stand for.
+def _weigh(node: yaml.Node, longest: int, text_keys: bool, known: dict[yaml.Node, int]) -> int:
+    """How many characters and values a node stands for, with all that its aliases stand for.
 
     Raises:
         YAMLProblem: a value within it is refused.
@@ -78,15 +76,17 @@ def _weigh(node: yaml.Node, text_keys: bool, known: dict[yaml.Node, int]) -> int
     if isinstance(node, yaml.ScalarNode):
         if node.tag in (_TAG + "int", _TAG + "float") and len(node.value) > _DIGITS:
             raise _problem(node, f"a number of more than {_DIGITS} characters")
+        weight += len(node.value)
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if text_keys and key.tag not in (_TAG + "str", _TAG + "merge"):
                 raise _problem(key, "a key that is no text; put it into quotes")
-            weight += _weigh(key, text_keys, known) + _weigh(value, text_keys, known)
+            weight += _weigh(key, longest, text_keys, known)
+            weight += _weigh(value, longest, text_keys, known)
     else:
-        weight += sum(_weigh(value, text_keys, known) for value in node.value)
-    if weight > _VALUES:
-        raise _problem(node, f"more than {_VALUES:,} values, those of aliases counted each time")
+        weight += sum(_weigh(value, longest, text_keys, known) for value in node.value)
+    if weight > longest:
+        raise _problem(node, f"longer than {longest:,} characters with its aliases written out")
     known[node] = weight
     return weight
 

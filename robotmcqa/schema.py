@@ -37,7 +37,12 @@ def first_problem(name: str, document: Any) -> str | None:
     try:
         for error in _validator(name).iter_errors(document):
             path = ".".join(str(part) for part in error.instance_path) or "document"
-            return f"{path}: {error.message}"
+            return _shortened(f"{path}: {error.message}")
     except ValueError as error:  # what JSON has not, such as keys that are no text; too deep
         return f"document: {error}"
     return None
+
+
+def _shortened(text: str) -> str:
+    """Without the middle of a long one: messages quote what is wrong, which may be a whole file."""
+    return text if len(text) <= 600 else f"{text[:300]} ... {text[-300:]}"

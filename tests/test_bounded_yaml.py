@@ -21,18 +21,19 @@ MERGES = "a0: &a0 {k: v}\n" + "".join(
     f"a{i + 1}: &a{i + 1} {{<<: [*a{i}, *a{i}]}}\n" for i in range(30)
 )
 HOSTILE = {
-    "aliases": (BOMB, "more than 100,000 values"),
-    "merges": (MERGES, "more than 100,000 values"),
+    "aliases": (BOMB, r"line \d+: longer than 1,048,576 characters with its aliases written out"),
+    "merges": (MERGES, "with its aliases written out"),
+    "an alias of much": ("- &a " + "a" * 9999 + "\n- *a" * 999, "with its aliases written out"),
     "a circle": ("a: &a [*a]", "refers to itself"),
     "many digits": ("a: " + "9" * 101, "line 1: a number of more than 100 characters"),
     "base 60": ("\n- " + "1:" * 30_000 + "1", "line 2: a number of more than 100 characters"),
     "deep": ("[" * 100_000, "."),
     "deeper": ("- " * 100_000, "."),
     "long": ("a" * (1 << 20) + "a", "longer than 1,048,576 characters"),
-    "no number": ("!!int", "not YAML"),
-    "no truth": ("!!bool perhaps", "not YAML"),
-    "no time": ("!!timestamp soon", "not YAML"),
-    "no date": ("2001-99-99", "not YAML"),
+    "no number": ("!!int", "cannot be read"),
+    "no truth": ("!!bool perhaps", "cannot be read"),
+    "no time": ("!!timestamp soon", "cannot be read"),
+    "no date": ("2001-99-99", "cannot be read"),
     "code": ("!!python/object/apply:os.system [id]", "not YAML"),
     "two documents": ("a\n---\nb", "not YAML"),
 }

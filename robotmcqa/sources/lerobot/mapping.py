@@ -29,6 +29,8 @@ PAGE = "docs/sources.md explains a whole mapping"
 
 _LONGEST = 64 << 10
 """Bytes of a mapping: the longest of ours is a sixtieth of it."""
+_LARGEST_ROBOT = 64 << 20
+"""Bytes of a robot's description, which holds no mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +163,11 @@ def load_mapping(text: str) -> ColumnMapping:
     """
     if text in preset_names():
         return preset(text)
-    path = Path(text).expanduser()
     try:
+        path = Path(text).expanduser()
         with path.open("rb") as file:  # what never ends can be opened, too
             content = file.read(_LONGEST + 1).decode("utf-8")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~somebody unknown
         reason = getattr(error, "strerror", None) or str(error)
         raise MappingError(
             f"--mapping {text}: {reason}",
@@ -258,12 +260,13 @@ def _mapping(document: Mapping[str, Any], where: str, folder: Path | None) -> Co
     kinematics = document.get("kinematics", {})
     robot = ""
     if kinematics:
-        path = ((folder or Path()) / Path(kinematics["file"]).expanduser()).absolute()
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
+            path = ((folder or Path()) / Path(kinematics["file"]).expanduser()).absolute()
+            digest = _robot_digest(path)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise MappingError(
-                f"{where}: kinematics.file: {path}: {error.strerror}",
+                f"{where}: kinematics.file: {kinematics['file']}: {reason}",
                 "a path relative to the mapping file",
             ) from None
         robot = str(path)
@@ -293,6 +296,14 @@ def _mapping(document: Mapping[str, Any], where: str, folder: Path | None) -> Co
         cameras=full.get("cameras", {}),
         task=full.get("task"),
     )
+
+
+def _robot_digest(path: Path) -> str:
+    if not path.is_file() and path.exists():  # a pipe or a device may never end
+        raise ValueError("no file")
+    if path.stat().st_size > _LARGEST_ROBOT:
+        raise ValueError(f"larger than {_LARGEST_ROBOT >> 20} MiB")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
