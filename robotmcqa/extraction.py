@@ -29,7 +29,7 @@ from robotmcqa.card.presentation import older_card, present
 from robotmcqa.engines import LOCAL, Engine
 from robotmcqa.errors import DemoError, ExtractionFailed, SourceError
 from robotmcqa.failures import Failure, demo_failure, in_order, merged, note
-from robotmcqa.files import JsonLines, json_text, write_jsonl, write_text
+from robotmcqa.files import JsonLines, json_text, printable, write_jsonl, write_text
 from robotmcqa.generations import DOCUMENTS, combined_provenance, count_failures, pools_in
 from robotmcqa.item import ItemMaker
 from robotmcqa.listener import Listener, Silence
@@ -169,7 +169,7 @@ def extract(
         workers = engine.fitting(len(refs), each)
     plan = {
         "robotmcqa": __version__,
-        "source": f"{source.scheme}:{source.location}",
+        "source": printable(f"{source.scheme}:{source.location}"),
         "scheme": source.scheme,
         "settings": settings_of(source),
         "spec": spec.document(),

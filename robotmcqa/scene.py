@@ -19,7 +19,15 @@ from robotmcqa.coordinates import Millimetres, coordinate_text, to_millimetres
 from robotmcqa.errors import SceneError
 from robotmcqa.schema import first_problem
 
-__all__ = ["Axis", "ReferencePoint", "SceneMetadata", "ValidBox", "load_scene", "scene_preset"]
+__all__ = [
+    "Axis",
+    "ReferencePoint",
+    "SceneMetadata",
+    "ValidBox",
+    "load_scene",
+    "scene_names",
+    "scene_preset",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +186,14 @@ def load_scene(path: Path) -> SceneMetadata:
 
 
 @cache
+def scene_names() -> tuple[str, ...]:
+    """Names of the scenes that ship with robotmcqa."""
+    found = (Path(one.name) for one in files("robotmcqa").joinpath("scenes").iterdir())
+    return tuple(sorted(one.stem for one in found if one.suffix == ".json"))
+
+
+@cache
 def scene_preset(name: str = "rlbench") -> SceneMetadata:
-    """A scene that ships with robotmcqa."""
+    """A scene that ships with robotmcqa, one of :func:`scene_names`."""
     text = files("robotmcqa").joinpath("scenes", f"{name}.json").read_text(encoding="utf-8")
     return scene_from_document(json.loads(text), f"scenes/{name}.json")

@@ -206,6 +206,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"gripper": {"column": "observation.state", "index": 7, "range": [1, 0]}},
         r"gripper.range: 1 is not below 0",
     ),
+    "scene": ({"scene": "kitchen"}, "scene: no scene 'kitchen' .*one of .*rlbench"),
     "camera": ({"cameras": {"front": "observation.state"}}, "cameras.front: no column of pictures"),
     "turned": ({"frame": {"quaternion_xyzw": [0, 0, 0, 2]}}, "frame.quaternion_xyzw: of length 2"),
     "kinematics too": (

@@ -18,7 +18,7 @@ from typing import Any
 
 from robotmcqa.bounded_yaml import YAMLProblem, read_yaml
 from robotmcqa.errors import MappingError
-from robotmcqa.scene import SceneMetadata, scene_preset
+from robotmcqa.scene import SceneMetadata, scene_names, scene_preset
 from robotmcqa.schema import first_problem
 from robotmcqa.sources.lerobot.layout import Feature, Info
 from robotmcqa.sources.lerobot.pose import FORMATS, Transform, numbers_of
@@ -243,6 +243,11 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[tuple[bool, str, st
         "unit" in rotation and not angles,
         f"rotation.unit: a {rotation.get('format')} has no unit",
         "leave it out",
+    )
+    yield (
+        document.get("scene", "rlbench") not in scene_names(),
+        f"scene: no scene '{document.get('scene')}' comes with robotmcqa",
+        f"one of {', '.join(scene_names())}; your own with --metadata",
     )
     yield low >= high, f"gripper.range: {low:g} is not below {high:g}", "[lowest, highest]"
     for name in ("frame", "tool"):
