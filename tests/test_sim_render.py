@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import os
@@ -260,9 +261,20 @@ def test_probes_that_are_all_killed_end_the_run(probe: Callable[[str], Path], nu
     assert "ROBOTMCQA_RENDERER" not in os.environ
 
 
-def test_a_probe_that_cannot_be_started_ends_the_run(probe: Callable[[str], Path]) -> None:
+def test_a_probe_that_nobody_may_start_is_no_driver(probe: Callable[[str], Path]) -> None:
     probe("").with_name("python").chmod(0)
-    with pytest.raises(RobotMCQAError, match="cannot be started"):
+    assert "PermissionError" in gl.choose_renderer().reason
+
+
+def test_a_probe_without_memory_to_start_ends_the_run(
+    probe: Callable[[str], Path], fresh: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    probe("")
+    fresh.setattr(subprocess, "run", run)
+    with pytest.raises(RobotMCQAError, match=r"cannot be started \(Cannot allocate memory\)"):
         gl.choose_renderer()
 
 

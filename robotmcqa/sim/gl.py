@@ -12,6 +12,7 @@ Nothing here imports mujoco; call `choose_renderer` before importing it where th
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -138,8 +139,8 @@ def _try_out(kind: Kind) -> tuple[bool, str]:
     )
     try:
         child = _unless_killed(kind, [sys.executable, "-c", code])
-    except subprocess.TimeoutExpired:
-        return False, f"trying it takes more than {_PROBE_SECONDS} s"
+    except (OSError, subprocess.TimeoutExpired) as cause:
+        return False, f"trying it failed ({type(cause).__name__})"
     if child.returncode == 0:
         return True, child.stdout.strip()
     if child.returncode < 0:
@@ -149,7 +150,7 @@ def _try_out(kind: Kind) -> tuple[bool, str]:
 
 
 def _unless_killed(kind: Kind, words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run the command, and again where somebody has killed it: that tells nothing of the driver.
+    """Run the command, and again where it was killed or lacked memory: neither is the driver's.
 
     Rays in its place would make other pictures, and ``--resume`` could not go on with them.
     """
@@ -157,6 +158,8 @@ def _unless_killed(kind: Kind, words: list[str]) -> subprocess.CompletedProcess[
         try:
             child = subprocess.run(words, capture_output=True, text=True, timeout=_PROBE_SECONDS)
         except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM):
+                raise
             why = f"cannot be started ({error.strerror})"
             continue
         if -child.returncode not in _FROM_OUTSIDE:
