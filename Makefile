@@ -96,7 +96,7 @@ $(VENV)/ready-train: $(VENV)/ready
 
 .venv-fuzz/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-fuzz
-	.venv-fuzz/bin/python -m pip install --quiet 'atheris>=3.0,<4' --editable .
+	.venv-fuzz/bin/python -m pip install --quiet 'atheris>=3.0,<4' --editable '.[lerobot]'
 	touch $@
 
 $(PINNED)/ready: pyproject.toml docs/artifacts.txt

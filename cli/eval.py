@@ -184,8 +184,7 @@ def _require() -> None:
 
 def _arguments(given: list[str]) -> dict[str, Any]:
     """``["device=cuda", "batch_size=8"]`` as values of YAML."""
-    import yaml
-
+    from robotmcqa.bounded_yaml import YAMLProblem, read_yaml
     from robotmcqa.errors import UsageError
 
     found = {}
@@ -195,7 +194,10 @@ def _arguments(given: list[str]) -> dict[str, Any]:
             raise UsageError(f"-M {one}", "an argument of a provider looks like device=cuda")
         if "key" in name.lower() or "token" in name.lower():
             raise UsageError(f"-M {name}: keys would be logged", "set the provider's variable")
-        found[name] = yaml.safe_load(value)
+        try:
+            found[name] = read_yaml(value)
+        except YAMLProblem as error:
+            raise UsageError(f"-M {name}: {error}", "a number, a word, or YAML") from None
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from robotmcqa.errors import UsageError
+from robotmcqa.errors import RobotMCQAError
 from robotmcqa.sources import SCHEMES
 from robotmcqa.sources.plugins import plugin_problem, plugins
 from robotmcqa.sources.rlbench_install import missing, pieces
@@ -98,7 +98,7 @@ def _drawing() -> Iterator[Finding]:
 
     try:
         backend = choose_renderer()
-    except UsageError as error:
+    except RobotMCQAError as error:
         yield Finding("renderer of the simulator", "missing", error.what, error.remedy)
         return
     slow = backend.kind == "rays"

@@ -26,7 +26,7 @@ from robotmcqa.card.presentation import older_card
 from robotmcqa.engines import LOCAL, Engine
 from robotmcqa.errors import SourceError
 from robotmcqa.failures import Failure, in_order
-from robotmcqa.files import JsonLines
+from robotmcqa.files import JsonLines, printable
 from robotmcqa.generations import generations_of
 from robotmcqa.item import ItemMaker
 from robotmcqa.listener import Listener, Silence
@@ -144,7 +144,7 @@ def extract(
         workers = engine.fitting(len(refs), each)
     plan = {
         "robotmcqa": __version__,
-        "source": f"{source.scheme}:{source.location}",
+        "source": printable(f"{source.scheme}:{source.location}"),
         "scheme": source.scheme,
         "settings": settings_of(source),
         "spec": spec.document(),

@@ -18,6 +18,7 @@ __all__ = [
     "is_whole",
     "iterate_jsonl",
     "json_text",
+    "printable",
     "remove_halves",
     "sha256_of",
     "write_bytes",
@@ -29,6 +30,11 @@ __all__ = [
 def json_text(document: Any) -> str:
     """JSON with sorted keys, one field a line: the same document is the same text."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def printable(name: str) -> str:
+    """A name as it can be written down: bytes that are no UTF-8 as ``\\udcff``."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def write_text(path: Path, text: str) -> None:

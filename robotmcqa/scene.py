@@ -194,6 +194,6 @@ def scene_names() -> tuple[str, ...]:
 
 @cache
 def scene_preset(name: str = "rlbench") -> SceneMetadata:
-    """A scene that ships with robotmcqa."""
+    """A scene that ships with robotmcqa, one of :func:`scene_names`."""
     text = files("robotmcqa").joinpath("scenes", f"{name}.json").read_text(encoding="utf-8")
     return scene_from_document(json.loads(text), f"scenes/{name}.json")

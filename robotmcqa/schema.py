@@ -43,8 +43,16 @@ def first_problem(name: str, document: Any) -> str | None:
     A field that the schema does not know comes before one that is missing: it is the same one,
     misspelt.
     """
-    found = islice(_validator(name).iter_errors(document), _LOOKED_AT)
-    for error in sorted(found, key=lambda one: not one.message.startswith("Additional")):
-        path = ".".join(str(part) for part in error.instance_path) or "document"
-        return f"{path}: {error.message}"
+    try:
+        found = islice(_validator(name).iter_errors(document), _LOOKED_AT)
+        for error in sorted(found, key=lambda one: not one.message.startswith("Additional")):
+            path = ".".join(str(part) for part in error.instance_path) or "document"
+            return _shortened(f"{path}: {error.message}")
+    except ValueError as error:  # what JSON has not, such as keys that are no text; too deep
+        return f"document: {error}"
     return None
+
+
+def _shortened(text: str) -> str:
+    """Without the middle of a long one: messages quote what is wrong, which may be a whole file."""
+    return text if len(text) <= 600 else f"{text[:300]} ... {text[-300:]}"

@@ -21,7 +21,14 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from robotmcqa.errors import UsageError
-from robotmcqa.files import is_refusal, json_text, sha256_of, write_bytes, write_text
+from robotmcqa.files import (
+    is_refusal,
+    json_text,
+    printable,
+    sha256_of,
+    write_bytes,
+    write_text,
+)
 from robotmcqa.places import fsync, is_remote, make_folder, remove_tree, rename
 
 __all__ = ["CARD", "EVAL", "MANIFEST", "WORK", "Workplace", "gaps_in", "open_workplace"]
@@ -166,7 +173,7 @@ def open_workplace(
         str(out.absolute()).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"{str(out).encode('utf-8', 'backslashreplace').decode()}: a name that is no UTF-8",
+            f"{printable(str(out))}: a name that is no UTF-8",
             "--out takes a folder whose path can be written down",
         ) from None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from robotmcqa import audit as audit_package
 from robotmcqa.audit import audit, learned, tables_of
-from robotmcqa.errors import RobotMCQAError, UsageError
+from robotmcqa.errors import DatasetError, RobotMCQAError, UsageError
 from robotmcqa.evaluation import models
 from robotmcqa.evaluation.baselines import BASELINES
 from robotmcqa.evaluation.hub_record import eval_results, model_index
@@ -179,6 +180,17 @@ def test_a_whole_split_is_what_eval_yaml_lists(release: Path) -> None:
         assert subject_of(plan).leaderboard == leaderboard
 
 
+@pytest.mark.parametrize("text", ["tasks: [1", "- 1", "tasks: [{config: a}]", "tasks: !!int"])
+def test_a_broken_eval_yaml_is_named(release: Path, tmp_path: Path, text: str) -> None:
+    there = tmp_path / "there"
+    shutil.copytree(release, there)
+    for place in there.rglob("eval.yaml"):
+        place.write_text(text)
+    plan = Plan(place=str(there), models=(models.named("baseline/first"),))
+    with pytest.raises(DatasetError, match=r"eval.yaml: no list of tasks"):
+        subject_of(plan)
+
+
 def test_every_pair_of_models_is_compared(baselines: tuple[Evaluation, Path]) -> None:
     found, _ = baselines
     pairs = {(first, second) for first, second, _ in found.comparisons}
@@ -254,6 +266,7 @@ def test_pictures_come_first_and_the_prompt_as_it_is(release: Path) -> None:
         (["{release}", "--model", "baseline/first", "--config", "other"], 2, "default"),
         (["{release}", "--model", "baseline/first", "-M", "api_key=secret"], 2, "variable"),
         (["{release}", "--model", "baseline/first", "-M", "device"], 2, "device=cuda"),
+        (["{release}", "--model", "baseline/first", "-M", "a=[1"], 2, "-M a: not YAML"),
         (["{release}", "--model", "baseline/first", "--out", "{release}"], 2, "--out"),
         (["{release}", "--model", "mockllm/m", "--seeds", "2"], 2, "--temperature"),
         (["{release}", *["--model", "baseline/first"] * 2], 2, "twice"),

@@ -233,11 +233,23 @@ def test_what_is_wrong_is_named_with_its_field(
         open_source(f"lerobot:{root}", SourceOptions(mapping=str(path)))
 
 
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}, *a{i}]\n" for i in range(30))
+"""A thousand million values in 31 lines."""
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("a: [1", "not YAML"),
-        ("2020-01-01: 3", "not YAML"),
+        ("2020-01-01: 3", "line 1: a key that is no text"),
+        ("gripper: {null: a}", "line 1: a key that is no text"),
+        ("version:\n  true: 1", "line 2: a key that is no text"),
+        ("version: 2020-01-01", "JSON cannot say it"),
+        ("version: .nan", "JSON cannot say it"),
+        (BOMB, "longer than 65,536 characters with its aliases written out"),
+        ("version: !!int", "cannot be read"),
+        ("x" * 70_000, "longer than 65,536 characters"),
+        ("[" * 30_000, "not YAML"),
         ("- 1", "document: "),
         ("", "document: "),
         ("!!python/object/apply:os.system [id]", "not YAML"),
@@ -248,6 +260,22 @@ def test_what_is_no_mapping_at_all(tmp_path: Path, text: str, words: str) -> Non
     path.write_text(text)
     with pytest.raises(MappingError, match=words):
         load_mapping(str(path))
+
+
+def test_a_file_without_an_end(root: Path) -> None:
+    with pytest.raises(MappingError, match="longer than"):
+        open_source(f"lerobot:{root}", SourceOptions(mapping="/dev/zero"))
+
+
+def test_aliases_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "version: '1'\n"
+        "position: {<<: &state {column: observation.state}, index: [0, 1, 2]}\n"
+        "rotation: {<<: *state, index: [3, 4, 5, 6], format: quaternion_xyzw}\n"
+        "gripper: {<<: *state, index: 7}\n"
+    )
+    assert load_mapping(str(path)).columns == ["observation.state"]
 
 
 def test_a_name_that_is_no_file_and_no_preset(root: Path) -> None:

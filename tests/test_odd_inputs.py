@@ -72,6 +72,13 @@ def test_a_task_whose_name_is_no_text_is_extracted_under_a_repaired_name(tmp_pat
     assert validate(out).ok
 
 
+def test_a_folder_whose_name_is_no_text_is_extracted_and_resumed(tmp_path: Path) -> None:
+    root = saved(tmp_path / os.fsdecode(b"bad\xff"), 2)
+    assert extracted(root, tmp_path / "out") == []
+    assert extracted(root, tmp_path / "out", resume=True) == []
+    assert validate(tmp_path / "out").ok
+
+
 def test_line_separators_in_names_do_not_split_the_list_of_failures(tmp_path: Path) -> None:
     root = saved(tmp_path / "demos", 1)
     (root / "reach_target").rename(root / "reach\u2028target")

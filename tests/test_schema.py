@@ -342,3 +342,17 @@ def test_a_problem_names_its_field() -> None:
     assert problem is not None
     assert problem.startswith("state.3: ")
     assert (first_problem("item", []) or "").startswith("document: ")
+
+
+@pytest.mark.parametrize("key", [None, 1, True])
+def test_a_key_that_is_no_text_is_a_problem(key: Any) -> None:
+    problem = first_problem("mapping", {"gripper": {key: "a"}})
+    assert problem is not None
+    assert "key" in problem
+
+
+def test_a_problem_does_not_grow_with_what_is_wrong() -> None:
+    problem = first_problem("mapping", ["x"] * 10_000)
+    assert problem is not None
+    assert problem.endswith('is not of type "object"')
+    assert len(problem) < 700

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import hashlib
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from robotmcqa.errors import UsageError
+from robotmcqa.errors import RobotMCQAError, UsageError
 from robotmcqa.pictures import depth_image, mask_image
 from robotmcqa.png import png, png_problem
 from robotmcqa.sim import gl
@@ -205,15 +206,76 @@ def test_nothing_found_draws_rays_and_says_why(fresh: pytest.MonkeyPatch) -> Non
     assert "libneither.so" in chosen.reason
 
 
-def test_driver_that_crashes_is_passed_over(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    crash = tmp_path / "python"
-    crash.write_text("#!/bin/sh\nkill -SEGV $$\n")
-    crash.chmod(0o755)
-    fresh.setattr(sys, "executable", str(crash))
-    fresh.setattr(gl, "_LIBRARIES", {"osmesa": ("libc.so.6",), "egl": ("libnone.so",)})
+@pytest.fixture
+def probe(fresh: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+    """``probe(script)`` tries OSMesa out; the file has a line for each time."""
+
+    def make(script: str) -> Path:
+        stand_in, runs = tmp_path / "python", tmp_path / "runs"
+        runs.touch()
+        stand_in.write_text(f"#!/bin/sh\necho >>{runs}\n{script}\n")
+        stand_in.chmod(0o755)
+        fresh.setattr(sys, "executable", str(stand_in))
+        fresh.setattr(gl, "_LIBRARIES", {"osmesa": ("libc.so.6",), "egl": ("libnone.so",)})
+        return runs
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("kill -SEGV $$", "its driver crashes (signal 11)"),
+        ("kill -ABRT $$", "its driver crashes (signal 6)"),
+        ("exit 1", "it says nothing"),
+    ],
+)
+def test_driver_that_crashes_is_passed_over(
+    probe: Callable[[str], Path], script: str, said: str
+) -> None:
+    runs = probe(script)
     chosen = gl.choose_renderer()
     assert chosen.kind == "rays"
-    assert "crashes (signal 11)" in chosen.reason
+    assert said in chosen.reason
+    assert runs.read_text() == "\n"
+
+
+@pytest.mark.parametrize("number", ["KILL", "TERM"])
+def test_a_killed_probe_is_tried_again(probe: Callable[[str], Path], number: str) -> None:
+    """Whoever kills it says nothing of the driver, and rays would make other pictures."""
+    runs = probe("")
+    stand_in = runs.with_name("python")
+    stand_in.write_text(
+        f"{stand_in.read_text()}test $(wc -l <{runs}) = 3 && echo a driver || kill -{number} $$\n"
+    )
+    assert gl.choose_renderer() == gl.Backend("osmesa", "a driver")
+
+
+@pytest.mark.parametrize("number", ["KILL", "TERM"])
+def test_probes_that_are_all_killed_end_the_run(probe: Callable[[str], Path], number: str) -> None:
+    runs = probe(f"kill -{number} $$")
+    with pytest.raises(RobotMCQAError, match=r"was killed .*, 3 times") as caught:
+        gl.choose_renderer()
+    assert "ROBOTMCQA_RENDERER=osmesa" in caught.value.remedy
+    assert runs.read_text() == 3 * "\n"
+    assert "ROBOTMCQA_RENDERER" not in os.environ
+
+
+def test_a_probe_that_nobody_may_start_is_no_driver(probe: Callable[[str], Path]) -> None:
+    probe("").with_name("python").chmod(0)
+    assert "PermissionError" in gl.choose_renderer().reason
+
+
+def test_a_probe_without_memory_to_start_ends_the_run(
+    probe: Callable[[str], Path], fresh: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    probe("")
+    fresh.setattr(subprocess, "run", run)
+    with pytest.raises(RobotMCQAError, match=r"cannot be started \(Cannot allocate memory\)"):
+        gl.choose_renderer()
 
 
 # What the frames show -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from robotmcqa.bounded_yaml import YAMLProblem, read_yaml
 from robotmcqa.licences import HUB_KNOWS
 from robotmcqa.pools import SPLITS
 from robotmcqa.shards import card_features
@@ -155,8 +156,8 @@ def front_matter_of(card: str) -> dict[str, Any] | None:
     if len(parts) < 3 or parts[0]:
         return None
     try:
-        found = yaml.load(parts[1], Loader=_LOADER)
-    except (yaml.YAMLError, ValueError, RecursionError):  # a 32nd of May; a nest without end
+        found = read_yaml(parts[1])
+    except YAMLProblem:
         return None
     return found if isinstance(found, dict) else None
 
@@ -198,9 +199,6 @@ _COMPUTED = (
     *("size_categories", "tags", "configs", "dataset_info"),
 )
 """Fields that :func:`front_matter` may give."""
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The safe loader in C where PyYAML has it: ten times as fast."""
 
 _BINDING = ("license", "license_name", "license_link", "configs", "dataset_info")
 """Fields that follow from the data. The others (tags, names) anybody may reword."""

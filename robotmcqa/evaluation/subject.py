@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from robotmcqa.errors import UsageError
+from robotmcqa.bounded_yaml import read_yaml
+from robotmcqa.errors import DatasetError, UsageError
 from robotmcqa.evaluation.plan import Plan
 from robotmcqa.evaluation.questions import questions_of
 from robotmcqa.evaluation.tasks import every_family
@@ -106,9 +105,14 @@ def _leaderboard(folder: Path, config: str, plan: Plan) -> str | None:
         return None
     for place in (folder / EVAL, folder.parent / EVAL):  # a config lies below the common one
         if place.is_file():
-            tasks = yaml.safe_load(place.read_text("utf-8"))["tasks"]
-            found = [one for one in tasks if (one["config"], one["split"]) == (config, plan.split)]
-            return str(found[0]["id"]) if found else None
+            try:
+                tasks = read_yaml(place.read_text("utf-8"))["tasks"]
+                named = {(one["config"], one["split"]): str(one["id"]) for one in reversed(tasks)}
+            except (ValueError, LookupError, TypeError) as error:
+                raise DatasetError(
+                    f"{place}: no list of tasks ({error})", "fetch or extract the data set again"
+                ) from None
+            return named.get((config, plan.split))
     return None
 
 

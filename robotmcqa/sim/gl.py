@@ -12,7 +12,9 @@ Nothing here imports mujoco; call `choose_renderer` before importing it where th
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from robotmcqa.errors import UsageError
+from robotmcqa.errors import RobotMCQAError, UsageError
 
 __all__ = ["GL_PACKAGES", "Backend", "GLContext", "Kind", "choose_renderer", "shared_context"]
 
@@ -42,6 +44,10 @@ GL_PACKAGES = f"{_PACKAGES['osmesa']} (or, where that package is gone: {_PACKAGE
 _OFF = {"disable", "disabled", "off", "false", "0"}
 _WINDOW = {"", "glfw", "glx", "wgl", "cgl", "enable", "enabled", "on", "true", "1"}
 _PROBE_SECONDS = 60
+_PROBES = 3
+"""Processes that try one renderer out, where somebody kills them."""
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that are no crash: a driver does not send them to itself."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ def choose_renderer() -> Backend:
 
     Raises:
         UsageError: one of the two variables asks for something that is not there.
+        RobotMCQAError: the process that tries was killed, and again: nothing can be told.
     """
     backend = _asked_for(os.environ) or _found()
     os.environ["ROBOTMCQA_RENDERER"] = backend.kind
@@ -131,9 +138,7 @@ def _try_out(kind: Kind) -> tuple[bool, str]:
         f"from robotmcqa.sim import gl; print(gl.shared_context({kind!r}).renderer)"
     )
     try:
-        child = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=_PROBE_SECONDS
-        )
+        child = _unless_killed(kind, [sys.executable, "-c", code])
     except (OSError, subprocess.TimeoutExpired) as cause:
         return False, f"trying it failed ({type(cause).__name__})"
     if child.returncode == 0:
@@ -142,6 +147,28 @@ def _try_out(kind: Kind) -> tuple[bool, str]:
         return False, f"its driver crashes (signal {-child.returncode})"
     said = [line for line in child.stderr.splitlines() if "Error: " in line]
     return False, said[-1].partition("Error: ")[2] if said else "it says nothing"
+
+
+def _unless_killed(kind: Kind, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the command, and again where it was killed or lacked memory: neither is the driver's.
+
+    Rays in its place would make other pictures, and ``--resume`` could not go on with them.
+    """
+    for _ in range(_PROBES):
+        try:
+            child = subprocess.run(words, capture_output=True, text=True, timeout=_PROBE_SECONDS)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM):
+                raise
+            why = f"cannot be started ({error.strerror})"
+            continue
+        if -child.returncode not in _FROM_OUTSIDE:
+            return child
+        why = "was killed (out of memory?)"
+    raise RobotMCQAError(
+        f"the process that tries {kind} out {why}, {_PROBES} times",
+        "run again, or choose what draws: ROBOTMCQA_RENDERER=osmesa, egl or rays",
+    )
 
 
 def _library(kind: Kind, mode: int = ctypes.RTLD_LOCAL) -> ctypes.CDLL | None:

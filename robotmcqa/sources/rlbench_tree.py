@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from robotmcqa.errors import DemoError, SourceError
+from robotmcqa.files import printable
 from robotmcqa.ground_truth import GROUND_TRUTH
 from robotmcqa.sources import DemoRef
 from robotmcqa.sources.rlbench_pickle import read_pickle_file, read_safely
@@ -61,18 +62,13 @@ def find_variations(path: Path) -> list[tuple[str, Path]]:
     if _EPISODE.fullmatch(here.name):
         here = here.parent.parent
     if os.path.isdir(here / "episodes"):
-        return [(_printable(here.parent.name), here)]
+        return [(printable(here.parent.name), here)]
     below = list(_variation_folders(here))
     if not below:
         below = [folder for task in _subfolders(here) for folder in _variation_folders(task)]
     if not below:
         raise SourceError(f"{here}: no demos there", _where_instead(here))
-    return [(_printable(folder.parent.name), folder) for folder in below]
-
-
-def _printable(name: str) -> str:
-    """A name as it can be written down: bytes that are no UTF-8 as ``\\udcff``."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return [(printable(folder.parent.name), folder) for folder in below]
 
 
 def find_episodes(path: Path, task: str, variation: Path) -> list[DemoRef]:

@@ -15,7 +15,7 @@ import atheris
 with atheris.instrument_imports(include=["robotmcqa"]):
     from tests.fuzz.targets import CORPUS, TARGETS
 
-LONGEST = {"parser": 2048, "scene": 8192, "manifest": 4096, "pickle": 4096}
+LONGEST = {"parser": 2048, "scene": 8192, "mapping": 2048, "manifest": 4096, "pickle": 4096}
 """Bytes of an input."""
 
 

@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pyarrow as pa
+
 from robotmcqa import Spec, extract, open_source
 from robotmcqa.audit import audit
+from robotmcqa.card.front_matter import front_matter_of
 from robotmcqa.collection import parts_of
 from robotmcqa.dataset import Dataset
+from robotmcqa.demo import Demo
 from robotmcqa.episode import Episode, episode_of
 from robotmcqa.errors import DemoError, RobotMCQAError, SceneError
 from robotmcqa.item import ItemMaker, Skip
@@ -32,10 +36,14 @@ from robotmcqa.scoring.letters import LETTERS, letter_of
 from robotmcqa.scoring.positions import l1_score, position_of
 from robotmcqa.scoring.rewards import combined_reward, l1_reward
 from robotmcqa.sources import Selection
+from robotmcqa.sources.lerobot.choosing import cameras_of, choose_mapping
+from robotmcqa.sources.lerobot.layout import Feature, Info
+from robotmcqa.sources.lerobot.states import states_of
 from robotmcqa.sources.rlbench import RLBenchSource
 from robotmcqa.sources.rlbench_tree import DESCRIPTIONS, LOW_DIM, VARIATION_NUMBER
 from robotmcqa.validation import validate
 from tests.factory import make_demo, write_demos
+from tests.lerobot_writer import JOINTS, MAPPING, of_demo
 
 CORPUS = Path(__file__).with_name("corpus")
 
@@ -84,6 +92,36 @@ def scene(data: bytes) -> None:
                 json.dumps(made.document, allow_nan=False, ensure_ascii=False).encode()
     except RobotMCQAError:
         pass
+
+
+def mapping(data: bytes) -> None:
+    """``--mapping FILE`` and front matter: refused by name, or good for an episode's states."""
+    path = _robot().with_name("mapping.yaml")
+    tape = Tape(data)
+    how = tape.byte()
+    if how & 1:
+        document = {**MAPPING, **JOINTS}
+        if how & 2:
+            document = {"version": "1", **KINEMATICS, **JOINTS, "gripper": MAPPING["gripper"]}
+        for _ in range(1 + tape.byte() % 4):
+            document = _changed(json.loads(json.dumps(document)), tape)
+        path.write_text(json.dumps(document), "utf-8")
+    else:
+        path.write_bytes(tape.rest())
+    front_matter_of(f"---\n{path.read_text('utf-8', 'replace')}\n---\n")
+    rows, info = _recorded()
+    said = ""
+    try:
+        chosen, _ = choose_mapping(str(path), info, "a data set")
+        assert chosen.scene is None or chosen.scene.document
+        cameras_of(chosen, info)
+        json.dumps(chosen.document, allow_nan=False, ensure_ascii=False).encode()
+        states = states_of(rows, chosen, info.fps)
+        assert states["gripper_pose"].shape == (len(rows), 7)
+        Demo(task="a", variation=0, instructions=("a",), images={}, **states)
+    except RobotMCQAError as error:
+        said = str(error)
+    assert len(said) < 20_000, "a message grows with the lie"
 
 
 def manifest(data: bytes) -> None:
@@ -146,6 +184,7 @@ def _read_here(function: Callable[..., Any], *arguments: Any, files: Any) -> Any
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "parser": parser,
     "scene": scene,
+    "mapping": mapping,
     "manifest": manifest,
     "pickle": pickle,
 }
@@ -300,6 +339,37 @@ def _dataset() -> Path:
 @cache
 def _episode() -> Episode:
     return episode_of(make_demo(cameras=(), frames=60), Spec(cameras=(), stride=40))
+
+
+KINEMATICS: Mapping[str, Any] = {"kinematics": {"file": "arm.xml", "body": "tip"}}
+
+
+@cache
+def _robot() -> Path:
+    """Seven hinges in a row."""
+    path = _folder() / "arm.xml"
+    bodies = "".join(
+        f"<body name='b{number}' pos='0 0 .1'><joint name='j{number}' axis='0 {number % 2} 1'/>"
+        "<geom size='.01'/>"
+        for number in range(7)
+    )
+    tip = "<site name='tip' pos='0 0 .1'/>" + 7 * "</body>"
+    path.write_text(f"<mujoco><worldbody>{bodies}{tip}</worldbody></mujoco>", "utf-8")
+    return path
+
+
+@cache
+def _recorded() -> tuple[pa.Table, Info]:
+    """An episode of 8 frames as LeRobot has it, and the columns that its data set declares."""
+    demo = of_demo(make_demo(cameras=(), frames=60))
+    columns = {name: values[:8] for name, values in demo.columns.items()}
+    features = {
+        name: Feature(name, "float64", values.shape[1:], ()) for name, values in columns.items()
+    }
+    camera = "observation.images.front"
+    features[camera] = Feature(camera, "video", (64, 64, 3), ())
+    rows = pa.table({name: values.tolist() for name, values in columns.items()})
+    return rows, Info((3, 0), "v3.0", 20.0, "panda", features, "data", "videos", 1000)
 
 
 @cache

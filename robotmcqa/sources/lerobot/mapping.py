@@ -16,8 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from robotmcqa.bounded_yaml import YAMLProblem, read_yaml
 from robotmcqa.errors import MappingError
 from robotmcqa.scene import SceneMetadata, scene_names, scene_preset
 from robotmcqa.schema import first_problem
@@ -28,8 +27,10 @@ __all__ = ["PAGE", "ColumnMapping", "Numbers", "listed", "load_mapping", "preset
 
 PAGE = "docs/sources.md explains a whole mapping"
 
-_NAMELESS = '"<unicode string>", '
-"""What PyYAML calls a text that it was not given a file's name for."""
+_LONGEST = 64 << 10
+"""Bytes of a mapping: the longest of ours is a sixtieth of it."""
+_LARGEST_ROBOT = 64 << 20
+"""Bytes of a robot's description, which holds no mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +163,11 @@ def load_mapping(text: str) -> ColumnMapping:
     """
     if text in preset_names():
         return preset(text)
-    path = Path(text).expanduser()
     try:
-        content = path.read_text("utf-8")
-    except (OSError, ValueError) as error:
+        path = Path(text).expanduser()
+        with path.open("rb") as file:  # what never ends can be opened, too
+            content = file.read(_LONGEST + 1).decode("utf-8")
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: ~somebody unknown
         reason = getattr(error, "strerror", None) or str(error)
         raise MappingError(
             f"--mapping {text}: {reason}",
@@ -196,11 +198,12 @@ def preset_text(name: str) -> str:
 
 def _parsed(content: str, where: str, folder: Path | None) -> ColumnMapping:
     try:
-        document = yaml.safe_load(content)
-        json.dumps(document, ensure_ascii=False).encode()  # refuses what JSON cannot say
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        reason = " ".join(str(error).replace(_NAMELESS, "").split())
-        raise MappingError(f"{where}: not YAML: {reason}", PAGE) from None
+        document = read_yaml(content, _LONGEST, text_keys=True)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except YAMLProblem as error:
+        raise MappingError(f"{where}: {error}", PAGE) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise MappingError(f"{where}: JSON cannot say it: {error}", PAGE) from None
     problem = first_problem("mapping", document)
     if problem:
         version = 'write version: "1", in quotes' if problem.startswith("version: ") else ""
@@ -264,12 +267,13 @@ def _mapping(document: Mapping[str, Any], where: str, folder: Path | None) -> Co
     kinematics = document.get("kinematics", {})
     robot = ""
     if kinematics:
-        path = ((folder or Path()) / Path(kinematics["file"]).expanduser()).absolute()
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
+            path = ((folder or Path()) / Path(kinematics["file"]).expanduser()).absolute()
+            digest = _robot_digest(path)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             raise MappingError(
-                f"{where}: kinematics.file: {path}: {error.strerror}",
+                f"{where}: kinematics.file: {kinematics['file']}: {reason}",
                 "a path relative to the mapping file",
             ) from None
         robot = str(path)
@@ -299,6 +303,14 @@ def _mapping(document: Mapping[str, Any], where: str, folder: Path | None) -> Co
         cameras=full.get("cameras", {}),
         task=full.get("task"),
     )
+
+
+def _robot_digest(path: Path) -> str:
+    if not path.is_file() and path.exists():  # a pipe or a device may never end
+        raise ValueError("no file")
+    if path.stat().st_size > _LARGEST_ROBOT:
+        raise ValueError(f"larger than {_LARGEST_ROBOT >> 20} MiB")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from robotmcqa.bounded_yaml import LONGEST
 from robotmcqa.card.front_matter import front_matter_of
 from robotmcqa.demo import Demo
 from robotmcqa.errors import DemoError, SourceError, UsageError
@@ -310,7 +311,8 @@ def _is_table(name: str) -> bool:
 def _licence(folder: Folder) -> str:
     """What the card's front matter says; people have to look where it says nothing."""
     try:
-        front = front_matter_of(Path(folder.file("README.md")).read_text("utf-8")) or {}
+        with Path(folder.file("README.md")).open("rb") as file:
+            front = front_matter_of(file.read(LONGEST).decode("utf-8", "replace")) or {}
     except (OSError, ValueError, DemoError):
         return UNKNOWN_LICENCE
     said = front.get("license_name") or front.get("license")
