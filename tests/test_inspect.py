@@ -187,7 +187,7 @@ def test_a_data_set_of_ours_is_sent_elsewhere(
 @pytest.mark.parametrize(
     ("make", "code", "words"),
     [
-        (lambda place: None, 2, "--source takes one of"),
+        (lambda place: None, 3, "no such folder"),
         (lambda place: place.mkdir(), 3, "neither RLBench's nor LeRobot's (meta/info.json)"),
         (lambda place: place.write_text(""), 3, "is a file"),
         (lambda place: write_demos(place / "deeper", {"reach_target": 1}, size=16), 3, "rlbench:"),
