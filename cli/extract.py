@@ -179,6 +179,7 @@ def extract(
       robotmcqa extract --source rlbench:/data/more --append
       robotmcqa extract --source lerobot:/data/libero --keyframes rest
       robotmcqa extract --source lerobot:/data/mine --mapping mine.yaml --metadata lab.json
+      robotmcqa extract --task all --engine ray --out s3://bucket/name --resume
       robotmcqa extract --preset paper --config paper --out both
       robotmcqa extract --preset grounded --config grounded --out both
     """
@@ -258,6 +259,8 @@ def _engine(name: str, address: str | None, workers: int | None) -> Iterator[Eng
 
     from . import output
 
+    if name != "local":
+        output.hint("waiting for Ray, which takes some seconds")
     with open_engine(name, address, workers) as engine:
         if name != "local":
             output.hint(f"engine: {engine}")
