@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from robotmcqa import Spec, extract, open_source, validate
 from robotmcqa.dataset import Dataset
 from robotmcqa.errors import UsageError
+from robotmcqa.evaluation.questions import questions_of
 from robotmcqa.files import sha256_of
 from robotmcqa.generations import generations_of
 from robotmcqa.sources import Selection
@@ -301,6 +302,22 @@ def test_demos_of_a_live_simulator_are_told_when_they_are_added(tmp_path: Path) 
         extract(kind(), spec, tmp_path / "out", selection, append=number > 0)
         card = (tmp_path / "out/README.md").read_text()
         assert (words in card) == (number > 0)
+
+
+def test_evaluation_and_training_read_what_was_added(
+    first: Path, more: Path, tmp_path: Path
+) -> None:
+    questions = pytest.importorskip("robotmcqa.train_recipes.questions")
+    arguments = pytest.importorskip("robotmcqa.train_recipes.arguments")
+    out = both(first, more, tmp_path / "out", SPECS["paper"])
+    splits = {name: one["rows"] for name, one in manifest_of(out)["splits"].items()}
+    assert len(generations_of(manifest_of(out))) == 2
+    for split, rows in splits.items():
+        assert len(questions_of(str(out), split=split).rows) == rows
+    learned = questions.load_questions(
+        arguments.RecipeArguments(dataset=[str(out)], test_questions=0)
+    )
+    assert {"train": len(learned.train), "test": len(learned.test)} == splits
 
 
 def test_a_law_is_told_once(first: Path, more: Path, tmp_path: Path) -> None:
