@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .interrupts import interrupted
+
 VERBS = {
     "extract": "Make a data set of questions from demonstrations.",
     "validate": "Check a data set, every row: schema, meaning, hashes.",
@@ -91,7 +93,7 @@ def _root(
 
 def main() -> None:
     """The whole command; :mod:`.start` calls it."""
-    before = signal.signal(signal.SIGINT, _interrupted)
+    before = signal.signal(signal.SIGINT, interrupted)
     try:
         build_app(sys.argv[1:])()
     except KeyboardInterrupt:  # while a verb was being loaded
@@ -104,12 +106,6 @@ def main() -> None:
         sys.exit(_exit_code(error))
     finally:
         signal.signal(signal.SIGINT, before)  # at exit an interrupt has nothing left to say
-
-
-def _interrupted(signum: int, frame: object) -> None:
-    """The first Ctrl-C, and the last that is heard: another would only break the way out."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _exit_code(error: Exception) -> int:

@@ -7,6 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from .interrupts import check
+
 
 class Bars:
     """One bar per stage: episodes, questions, failures, time left.
@@ -47,6 +49,7 @@ class Bars:
 
     def advance(self, episodes: int, items: int = 0, failures: int = 0) -> None:
         """So many more are done."""
+        check()
         if self._bar is None:
             return
         self._items += items

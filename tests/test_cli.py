@@ -368,3 +368,16 @@ def test_every_module_has_the_names_it_promises() -> None:
         assert module.__doc__
         for name in module.__all__:
             assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+def test_an_interrupt_that_got_lost_ends_the_run_at_its_next_step() -> None:
+    code = (
+        "import signal; from robotmcqa.cli import interrupts, progress;"
+        "signal.signal(signal.SIGINT, interrupts.interrupted); bars = progress.Bars()\n"
+        "bars.advance(1)\n"
+        "try:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    pass\n"
+        "signal.raise_signal(signal.SIGINT)  # no longer heard\n"
+        "try:\n    bars.advance(1)\nexcept KeyboardInterrupt:\n    print('ended')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "ended\n", done.stderr

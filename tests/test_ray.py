@@ -54,7 +54,7 @@ def test_ray_with_two_workers_gives_the_same_bytes(
 
 def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(EngineError, match=r"pip install 'robotmcqa\[ray\]'"), open_engine("ray"):
+    with pytest.raises(UsageError, match=r"pip install 'robotmcqa\[ray\]'"), open_engine("ray"):
         pass
 
 
